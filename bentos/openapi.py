@@ -1,0 +1,92 @@
+"""The OpenAPI document: BentoML's, made true about uploads and errors."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from _bentoml_sdk import Service
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.edge.problems import MEDIA_TYPE, STATUS, TITLES
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": sorted(STATUS)},
+        "request_id": {"type": "string"},
+    },
+}
+
+
+def describe(service: Service[Any]) -> ASGIApp:
+    """The page that serves the document, made on first request."""
+
+    @cache
+    def document() -> dict[str, Any]:
+        return complete(service.openapi_spec.asdict())
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse(document())(scope, receive, send)
+
+    return page
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client wants them."""
+    document = _with_binary_files(document)
+    document["info"]["contact"] = {"name": "FaceSocial"}
+    document["components"]["schemas"]["Problem"] = PROBLEM
+    for path, item in document["paths"].items():
+        if not path.startswith("/v1/"):
+            continue
+        operation = item["post"]
+        ok = operation["responses"].get(200) or operation["responses"]["200"]
+        operation["responses"] = {"200": ok} | _problems()
+        multipart = operation["requestBody"]["content"]["multipart/form-data"]
+        properties = multipart["schema"]["properties"]
+        content = {"multipart/form-data": {"schema": multipart["schema"]}}
+        content["application/json"] = {"schema": _as_json(multipart["schema"])}
+        if "image" in properties:
+            binary = {"schema": {"type": "string", "format": "binary"}}
+            content |= {f"image/{kind}": binary for kind in ("jpeg", "png", "webp")}
+            operation["parameters"] = [
+                {"name": name, "in": "query", "required": False, "schema": schema, "description": "for an image body"}
+                for name, schema in properties.items()
+                if name != "image"
+            ]
+        operation["requestBody"] = {"required": True, "content": content}
+    return document
+
+
+def _problems() -> dict[str, Any]:
+    answers: dict[str, Any] = {}
+    for status in sorted(set(STATUS.values())):
+        codes = [code for code, of in STATUS.items() if of == status]
+        answers[str(status)] = {
+            "description": "; ".join(f"{code}: {TITLES[code]}" for code in codes),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    return answers
+
+
+def _with_binary_files(node: Any) -> Any:
+    if isinstance(node, dict):
+        if node.get("type") == "file":
+            return {"type": "string", "format": "binary"}
+        return {key: _with_binary_files(value) for key, value in node.items()}
+    return [_with_binary_files(value) for value in node] if isinstance(node, list) else node
+
+
+def _as_json(schema: dict[str, Any]) -> dict[str, Any]:
+    properties = {
+        name: {"type": "string", "format": "byte"} if value.get("format") == "binary" else value
+        for name, value in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}

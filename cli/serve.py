@@ -1,0 +1,37 @@
+"""`facesocial serve`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesocial.configuration import FILE_VARIABLE, find_file, load_configuration
+
+SOURCE = Path(__file__).parent.parent
+TARGET = "bentos.service:FaceSocial"
+
+
+def serve(
+    port: Annotated[int | None, typer.Option(help="default: server.port")] = None,
+    host: Annotated[str | None, typer.Option(help="default: server.host")] = None,
+) -> None:
+    """Serve the HTTP API until interrupted."""
+    server = load_configuration().server
+    os.execvpe(sys.executable, command(host or server.host, port or server.port), environment())
+
+
+def command(host: str, port: int) -> list[str]:
+    """The `bentoml serve` that serves this source tree."""
+    place = ["--host", host, "--port", str(port), "--working-dir", str(SOURCE)]
+    return [sys.executable, "-m", "bentoml", "serve", TARGET, *place]
+
+
+def environment() -> dict[str, str]:
+    """The environment it needs: the configuration file by its full path, no usage reports sent anywhere."""
+    file = find_file()
+    named = {FILE_VARIABLE: str(file.resolve())} if file else {}
+    return {**os.environ, "BENTOML_DO_NOT_TRACK": "True", **named}

@@ -1,0 +1,25 @@
+"""The configuration: one frozen tree, read once, replaced whole."""
+
+from facesocial.configuration.file import FILE_VARIABLE, find_file, load_configuration
+from facesocial.configuration.template import template
+from facesocial.configuration.tree import (
+    Configuration,
+    CpuSettings,
+    LimitSettings,
+    LoggingSettings,
+    ModelSettings,
+    ServerSettings,
+)
+
+__all__ = [
+    "FILE_VARIABLE",
+    "Configuration",
+    "CpuSettings",
+    "LimitSettings",
+    "LoggingSettings",
+    "ModelSettings",
+    "ServerSettings",
+    "find_file",
+    "load_configuration",
+    "template",
+]

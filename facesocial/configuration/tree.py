@@ -1,0 +1,108 @@
+"""Everything an operator can set, with its default and its range."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from facesocial.capabilities import Capability, Task
+
+PREFIX = "FACESOCIAL__"
+MEBIBYTE = 1 << 20
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Section):
+    """Where the service listens and how long a request may take."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=3000, ge=1, le=65535)
+    deadline_ms: int = Field(
+        default=30_000, ge=100, le=600_000, description="a request that takes longer is answered 504"
+    )
+
+
+class LimitSettings(_Section):
+    """What a request may bring."""
+
+    image_bytes: int = Field(default=10 * MEBIBYTE, ge=1024, le=100 * MEBIBYTE, description="one image file")
+    image_pixels: int = Field(default=40_000_000, ge=256, le=178_000_000)
+    side_min: int = Field(default=16, ge=1, le=1024, description="pixels")
+    side_max: int = Field(default=12_000, ge=64, le=65_000, description="pixels")
+    form_bytes: int = Field(default=64 * 1024, ge=1024, le=MEBIBYTE, description="all of a body that is not an image")
+    faces_default: int = Field(default=100, ge=1, le=200, description="max_faces when the caller does not say")
+    faces_max: int = Field(default=200, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LimitSettings:
+        if self.side_min > self.side_max:
+            raise ValueError("side_min must not exceed side_max")
+        if self.faces_default > self.faces_max:
+            raise ValueError("faces_default must not exceed faces_max")
+        return self
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class CpuSettings(_Section):
+    """How the CPU is shared. The defaults follow the cores this process may use."""
+
+    session_threads: int = Field(default_factory=_cores, ge=1, le=256, description="threads of one network run")
+    requests: int = Field(default_factory=_cores, ge=1, le=256, description="requests computed at the same time")
+    batch: int = Field(default=16, ge=1, le=64, description="faces per network run")
+
+
+class ModelSettings(_Section):
+    """Which capabilities must be there for the service to be ready."""
+
+    required: tuple[Capability, ...] = (Capability.DETECTION,)
+    tasks: tuple[Task, ...] = Field(
+        default=(Task.EMBED, Task.LIVENESS, Task.DEEPFAKE, Task.DEMOGRAPHICS),
+        description="what /v1/analyze does when the caller names no tasks; those not installed are left out",
+    )
+
+
+class LoggingSettings(_Section):
+    """Log lines on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+class Configuration(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    environment: Literal["development", "production"] = "development"
+    placement: Literal["embedded"] = Field(default="embedded", description="which processes own models")
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    cpu: CpuSettings = Field(default_factory=CpuSettings)
+    models: ModelSettings = ModelSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 — the names are pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what the file says (passed as init values)."""
+        return env_settings, init_settings

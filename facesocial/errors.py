@@ -1,0 +1,167 @@
+"""Every error that FaceSocial raises on purpose.
+
+    FaceSocialError
+    ├── ConfigurationError          a value in configuration.yaml or the environment
+    ├── InputError                  what the caller sent
+    │   ├── BadRequest              the request cannot be parsed
+    │   ├── FileExpected            a part that must be a file is missing, empty or a URL
+    │   ├── PayloadTooLarge         more bytes than the limit
+    │   ├── ImageTooLarge           more pixels than the limit
+    │   ├── UnsupportedMediaType    not JPEG, PNG or WebP by content
+    │   ├── ImageTruncated          the header is fine, the pixels are not
+    │   ├── ImageDimensions         a side outside the permitted range
+    │   └── InvalidParameter        a field outside its range or unknown
+    ├── ModelError
+    │   ├── ModelNotInstalled       no model is registered under this alias
+    │   ├── UnknownModel            the catalogue has no such entry
+    │   ├── ModelIntegrityError     wrong digest, external data, not a model
+    │   ├── LicenceNotAccepted      weights that need --accept-license
+    │   ├── DownloadError           no source of a file could be read
+    │   └── ConversionError         the source cannot be turned into ONNX
+    └── ServiceError
+        ├── NotReady                starting, draining, or a required model is missing
+        ├── Overloaded              no room in the queue
+        └── DeadlineExceeded        the work took longer than permitted
+
+`code` is the stable name a client sees; which HTTP status goes with it is decided in `services.edge.problems` alone.
+`str(error)` is safe to show to a caller: it never holds a path, a library name, a file name or content.
+"""
+
+from __future__ import annotations
+
+
+class FaceSocialError(Exception):
+    """Base of everything raised on purpose."""
+
+    code = "internal"
+
+    @property
+    def detail(self) -> str:
+        """One sentence for the caller."""
+        return str(self)
+
+
+class ConfigurationError(FaceSocialError):
+    """A configuration value is missing, unknown or out of range. The message names line, key and what is allowed."""
+
+    code = "configuration"
+
+
+class InputError(FaceSocialError):
+    """The caller sent something that cannot be used."""
+
+    code = "bad_request"
+
+
+class BadRequest(InputError):
+    """The request itself cannot be parsed (multipart, JSON)."""
+
+    code = "bad_request"
+
+
+class FileExpected(InputError):
+    """A file part is missing, empty, or holds something that is not a file, such as a URL."""
+
+    code = "file_expected"
+
+
+class PayloadTooLarge(InputError):
+    """More bytes than the limit; the limit is in the message."""
+
+    code = "payload_too_large"
+
+
+class ImageTooLarge(InputError):
+    """More pixels than the limit; the limit is in the message."""
+
+    code = "image_too_large"
+
+
+class UnsupportedMediaType(InputError):
+    """The content is not one of the supported formats, or does not match what was declared."""
+
+    code = "unsupported_media_type"
+
+
+class ImageTruncated(InputError):
+    """The pixels end early or are damaged."""
+
+    code = "image_truncated"
+
+
+class ImageDimensions(InputError):
+    """A side is outside the permitted range."""
+
+    code = "image_dimensions"
+
+
+class InvalidParameter(InputError):
+    """A form field or query parameter is unknown or out of range."""
+
+    code = "validation_error"
+
+
+class ModelError(FaceSocialError):
+    """Something about a model, its files or its licence."""
+
+    code = "model"
+
+
+class ModelNotInstalled(ModelError):
+    """No installed model serves this alias. The message holds the command that installs one."""
+
+    code = "model_not_installed"
+
+
+class UnknownModel(ModelError):
+    """The catalogue has no entry of this name."""
+
+    code = "unknown_model"
+
+
+class ModelIntegrityError(ModelError):
+    """A file is not the one the catalogue or the registration names, or is not a loadable model."""
+
+    code = "model_integrity"
+
+
+class LicenceNotAccepted(ModelError):
+    """The weights are non-commercial or copyleft and the caller did not accept that."""
+
+    code = "licence_not_accepted"
+
+
+class DownloadError(ModelError):
+    """None of a file's sources could be read."""
+
+    code = "download"
+
+
+class ConversionError(ModelError):
+    """The source file does not hold the network the converter expects."""
+
+    code = "conversion"
+
+
+class ServiceError(FaceSocialError):
+    """The request is fine; the service cannot do it now."""
+
+    code = "service"
+
+
+class NotReady(ServiceError):
+    """Starting, draining, or a required model can run nowhere."""
+
+    code = "not_ready"
+
+
+class Overloaded(ServiceError):
+    """Every place in the queue is taken."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(ServiceError):
+    """The deadline passed before the answer was ready."""
+
+    code = "deadline_exceeded"

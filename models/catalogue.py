@@ -1,0 +1,236 @@
+"""The catalogue: what each model is, where its bytes come from, how its input is made, and what it may be used for."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from facesocial.capabilities import Capability
+from facesocial.errors import ConfigurationError, UnknownModel
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]*[a-z0-9])?$", max_length=63)]
+
+
+def _no_dot_segments(url: str) -> str:
+    if {".", ".."} & set(url.split("/")):
+        raise ValueError("a url with . or .. has no place in a mirror")
+    return url
+
+
+Url = Annotated[
+    str,
+    Field(pattern=r"^https://[a-z0-9.-]+(/[^/?#\s]+)+$"),
+    AfterValidator(_no_dot_segments),
+]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Archive(_Entry):
+    """A zip that holds a source, tried after its own urls. `sha256` and `bytes` are those of the zip."""
+
+    urls: tuple[Url, ...] = Field(min_length=1)
+    sha256: Digest
+    bytes: int | None = Field(default=None, gt=0, description="None: the publisher does not state it")
+    member: str = Field(pattern=r"^[^/\\]+$", description="file name inside the zip, in whichever folder")
+
+
+class Source(_Entry):
+    """One file of a model. The urls are tried in order; any of them, or the archive, must give exactly these bytes."""
+
+    urls: tuple[Url, ...] = Field(default=(), description="empty: only in the archive, or only by import")
+    sha256: Digest
+    bytes: int | None = Field(default=None, gt=0, description="None: the publisher does not state it")
+    archive: Archive | None = None
+
+    @property
+    def file_name(self) -> str:
+        """What a person calls the file."""
+        if self.urls:
+            return self.urls[0].rpartition("/")[2]
+        return self.archive.member if self.archive else self.sha256
+
+
+class Licence(_Entry):
+    """What the weights may be used for. `commercial` is False for non-commercial, copyleft and unclear terms."""
+
+    name: str
+    commercial: bool
+    note: str = ""
+
+    @property
+    def needs_acceptance(self) -> bool:
+        """True when `facesocial models pull` asks for --accept-license."""
+        return not self.commercial
+
+
+class Preprocessing(_Entry):
+    """How uint8 pixels become the input: (pixel * scale - mean) / std, per channel in `color` order, NCHW float32."""
+
+    color: Literal["rgb", "bgr"]
+    size: tuple[int, int] | None = Field(
+        default=None, description="(width, height) in pixels; None: the network takes any"
+    )
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class Branch(_Entry):
+    """One input of a network that looks at the same face at several scales (MiniFASNet)."""
+
+    input: str
+    crop_scale: float = Field(gt=0, description="side of the crop as a multiple of the face box")
+
+
+class Threshold(_Entry):
+    """A decision threshold and the data it comes from. No score is shown without one."""
+
+    value: float
+    metric: str = Field(description="what it separates and at which operating point, such as 'TAR at FAR 1e-3'")
+    data: str = Field(description="the data it was calibrated on, with the number of samples")
+    interval: tuple[float, float] | None = Field(default=None, description="95 % confidence interval of the value")
+    calibrated: bool = Field(default=True, description="False: taken from the publisher, not measured by us")
+
+
+class ModelSpec(_Entry):
+    """One entry of `catalogue.yaml`: one network, one file after conversion, one session."""
+
+    name: Name
+    capability: Capability | Literal["quality"] = Field(description="quality: listed and pulled, served by no route")
+    architecture: str = Field(description="the adapter in runners/<capability>/ that knows its input and output")
+    zone: Literal["critical", "high", "flexible"]
+    pin: bool = False
+    packs: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = Field(min_length=1)
+    converter: str | None = Field(
+        default=None, description="name in models/convert/; None: the source is served as it is"
+    )
+    licence: Licence
+    preprocessing: Preprocessing
+    branches: tuple[Branch, ...] = ()
+    embedding_size: int | None = Field(default=None, gt=0)
+    score_threshold: float | None = Field(default=None, ge=0, le=1, description="detectors: default min_score")
+    nms_iou: float | None = Field(default=None, gt=0, le=1)
+    threshold: Threshold | None = None
+    dynamic_batch: bool = True
+    verified: bool = Field(default=True, description="False: nobody here has run these bytes")
+    accuracy: str = ""
+    limits: str = Field(default="", description="what the model is bad at; shown beside its score")
+
+    @model_validator(mode="after")
+    def _one_file_is_served(self) -> ModelSpec:
+        if self.converter is None and len(self.sources) != 1:
+            raise ValueError(f"{self.name}: several sources need a converter that makes one file of them")
+        return self
+
+    @property
+    def alias(self) -> str | None:
+        """The alias this model can be activated under; None: it cannot be served."""
+        return self.capability.alias if isinstance(self.capability, Capability) else None
+
+    @property
+    def served_sha256(self) -> str | None:
+        """Digest of the file that is served; None: only the conversion tells."""
+        return self.sources[0].sha256 if self.converter is None else None
+
+    @property
+    def contract_id(self) -> str:
+        """Which vectors may be compared: source digests, converter and preprocessing, as 16 hex digits.
+
+        The converter's version is part of the name it registers under (`converter` in the metadata), see
+        `models.convert.VERSION`.
+        """
+        from models.convert import VERSION
+
+        text = "|".join(
+            [
+                *(source.sha256 for source in self.sources),
+                f"{self.converter}@{VERSION}",
+                self.preprocessing.model_dump_json(),
+            ]
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Catalogue(_Entry):
+    """All entries, in file order."""
+
+    models: tuple[ModelSpec, ...]
+    default_pack: str = "permissive"
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Catalogue:
+        names = [spec.name for spec in self.models]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return self
+
+    @field_validator("models")
+    @classmethod
+    def _not_empty(cls, models: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+        if not models:
+            raise ValueError("the catalogue is empty")
+        return models
+
+    def spec(self, name: str) -> ModelSpec:
+        """The entry of this name.
+
+        Raises:
+            UnknownModel: there is none.
+        """
+        if spec := self.find(name):
+            return spec
+        raise UnknownModel(f"no model named {name!r} in the catalogue; `facesocial models list --all` shows them")
+
+    def find(self, name: str) -> ModelSpec | None:
+        """The entry of this name, or None."""
+        return next((spec for spec in self.models if spec.name == name), None)
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """Names of all packs, in file order."""
+        return tuple(dict.fromkeys(pack for spec in self.models for pack in spec.packs))
+
+    def pack(self, name: str) -> tuple[ModelSpec, ...]:
+        """The entries of a pack.
+
+        Raises:
+            UnknownModel: no entry belongs to it.
+        """
+        members = tuple(spec for spec in self.models if name in spec.packs)
+        if not members:
+            raise UnknownModel(f"no pack named {name!r} in the catalogue")
+        return members
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """One entry, written as in `catalogue.yaml`, from a file of the user's.
+
+    Raises:
+        ConfigurationError: the file cannot be read or a field is wrong; the message names it.
+    """
+    try:
+        return ModelSpec.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path.name} cannot be read as YAML") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ConfigurationError(f"{path.name} does not describe a model: {wrong}") from error
+
+
+@cache
+def load_catalogue() -> Catalogue:
+    """The catalogue that ships with the package, read once."""
+    text = resources.files("models").joinpath("catalogue.yaml").read_text("utf-8")
+    return Catalogue.model_validate(yaml.safe_load(text))

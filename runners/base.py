@@ -1,0 +1,75 @@
+"""How a network is run: pre → lease and core → post. Only the core holds the lease."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from facesocial.results import Face, Image
+from models.catalogue import ModelSpec
+from runners.crops import Crop
+from vram_policy import Arbiter, Loadable
+from vram_policy.lease import Array
+
+Result = TypeVar("Result")
+Views: TypeAlias = tuple[Image, ...]
+"""What one network sees of one face: a crop per rule in `FaceAdapter.crops`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Result]):
+    """`results` in the order of the items; `device` is where the network really ran."""
+
+    results: tuple[Result, ...]
+    device: str
+
+
+class FaceAdapter(ABC, Generic[Result]):
+    """What one architecture wants to see of a face and how its output reads. Pure: no session, no state."""
+
+    crops: tuple[Crop, ...]
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+
+    @abstractmethod
+    def pre(self, batch: Sequence[Views]) -> Sequence[Array]:
+        """Crops of n faces → one array per input of the network, n in the first dimension."""
+
+    @abstractmethod
+    def post(self, outputs: Mapping[str, Array]) -> Sequence[Result]:
+        """The network's outputs → n results."""
+
+    def place(self, result: Result, face: Face) -> Result:  # noqa: ARG002 — for adapters whose results have coordinates
+        """Move a result from the pixels of the crop to those of the picture."""
+        return result
+
+
+class FaceRunner(Generic[Result]):
+    """One capability of faces on one model."""
+
+    def __init__(self, adapter: FaceAdapter[Result], model: Loadable, arbiter: Arbiter, batch: int) -> None:
+        self.adapter = adapter
+        self.tag = model.tag
+        self._model = model
+        self._arbiter = arbiter
+        self._batch = batch if adapter.spec.dynamic_batch else 1
+
+    def run(self, faces: Sequence[Views]) -> Outcome[Result]:
+        """Results for all faces, in batches the memory is sized for."""
+        results: list[Result] = []
+        device = ""
+        for batch in _chunks(faces, self._batch):
+            inputs = self.adapter.pre(batch)
+            with self._arbiter.lease(self._model) as lease:
+                outputs = lease.session.run(inputs)
+                device = lease.device
+            results.extend(self.adapter.post(outputs))
+        return Outcome(tuple(results), device)
+
+
+def _chunks(items: Sequence[Views], size: int) -> Iterator[Sequence[Views]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

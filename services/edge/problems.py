@@ -1,0 +1,79 @@
+"""Which HTTP answer an error becomes: RFC 9457 problem+json. The one place that knows status codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from starlette.responses import Response
+
+from facesocial.errors import FaceSocialError
+
+STATUS: Final[dict[str, int]] = {
+    "bad_request": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "payload_too_large": 413,
+    "image_too_large": 413,
+    "unsupported_media_type": 415,
+    "file_expected": 422,
+    "image_truncated": 422,
+    "image_dimensions": 422,
+    "validation_error": 422,
+    "internal": 500,
+    "not_ready": 503,
+    "overloaded": 503,
+    "model_not_installed": 503,
+    "deadline_exceeded": 504,
+}
+"""Code → status. A code that is missing here is a defect of the service and answered as `internal`."""
+
+TITLES: Final[dict[str, str]] = {
+    "bad_request": "The request cannot be parsed",
+    "not_found": "No such resource",
+    "method_not_allowed": "The resource does not take this method",
+    "payload_too_large": "The body is too large",
+    "image_too_large": "The image has too many pixels",
+    "unsupported_media_type": "The media type is not supported",
+    "file_expected": "A file is expected",
+    "image_truncated": "The image is damaged",
+    "image_dimensions": "The image has unusable dimensions",
+    "validation_error": "A parameter is not valid",
+    "internal": "Internal error",
+    "not_ready": "The service is not ready",
+    "overloaded": "The service is at its limit",
+    "model_not_installed": "The model is not installed",
+    "deadline_exceeded": "The deadline has passed",
+}
+
+RETRY_SECONDS: Final[dict[str, int]] = {"not_ready": 5, "overloaded": 1}
+"""Codes that carry `Retry-After`."""
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+def problem(code: str, detail: str, request_id: str) -> Response:
+    """The answer for an error code. `detail` reaches the caller."""
+    status = STATUS[code]
+    body = {
+        "type": f"urn:facesocial:problem:{code}",
+        "title": TITLES[code],
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
+    headers = {"Retry-After": str(RETRY_SECONDS[code])} if code in RETRY_SECONDS else {}
+    return Response(json.dumps(body), status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: FaceSocialError, request_id: str) -> Response:
+    """The answer for an error of ours. What is not meant for callers is answered as `internal`, without detail."""
+    if error.code in STATUS:
+        return problem(error.code, error.detail, request_id)
+    return internal(request_id)
+
+
+def internal(request_id: str) -> Response:
+    """The answer for a defect: nothing of it reaches the caller; the log has it under the request id."""
+    return problem("internal", "An unexpected error occurred; the log has it under this request id.", request_id)

@@ -1,0 +1,149 @@
+"""Our edge in front of BentoML's application: request ids, problem+json for everything, headers, and the probes."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.edge.problems import MEDIA_TYPE, problem
+from services.readiness import Readiness
+
+log = structlog.get_logger(__name__)
+
+REQUEST_ID: Final = "facesocial.request_id"
+"""Key in the ASGI scope."""
+
+FOREIGN: Final[dict[int, tuple[str, str]]] = {
+    400: ("bad_request", "the request cannot be parsed"),
+    404: ("not_found", "there is nothing here"),
+    405: ("method_not_allowed", "this resource does not take this method"),
+    413: ("payload_too_large", "the body is too large"),
+    415: ("unsupported_media_type", "this content type is not accepted"),
+    422: ("validation_error", "a parameter is not valid"),
+    503: ("not_ready", "the service cannot answer now"),
+    504: ("deadline_exceeded", "no answer within the deadline"),
+}
+"""Status of an error that is not ours → our code and a detail that gives nothing away."""
+
+HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+class Edge:
+    """Pure ASGI. Outermost: nothing reaches a client without passing here."""
+
+    def __init__(self, app: ASGIApp, pages: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer `pages` ourselves, pass on the rest."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        scope[REQUEST_ID] = _request_id(scope)
+        reply = _Reply(scope, receive, send)
+        try:
+            await self._pages.get(scope["path"], self._app)(scope, receive, reply.send)
+        except Exception:
+            log.exception("unhandled", request_id=scope[REQUEST_ID])
+            if reply.started:
+                raise
+            await problem("internal", "an unexpected error occurred", scope[REQUEST_ID])(scope, receive, reply.send)
+        finally:
+            reply.log()
+
+
+class _Reply:
+    """Watches one response on its way out."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._began = time.perf_counter()
+        self._status = 0
+        self._replaced = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the client has seen a status."""
+        return self._status != 0
+
+    async def send(self, message: Message) -> None:
+        """Pass on; errors that are not problem+json are replaced whole."""
+        if self._replaced:
+            return
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            ours = headers.get("content-type", "").startswith(MEDIA_TYPE)
+            if message["status"] >= 400 and not ours and self._scope["path"] not in PROBES:
+                await self._replace(message["status"])
+                return
+            self._status = message["status"]
+            headers["X-Request-Id"] = self._scope[REQUEST_ID]
+            for name in ("server", "x-bentoml-request-id"):
+                if name in headers:
+                    del headers[name]
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def _replace(self, status: int) -> None:
+        code, detail = FOREIGN.get(status, ("internal", "an unexpected error occurred"))
+        await problem(code, detail, self._scope[REQUEST_ID])(self._scope, self._receive, self.send)
+        self._replaced = True
+
+    def log(self) -> None:
+        """One line a request: the route, never the query or what was sent."""
+        log.info(
+            "request",
+            request_id=self._scope[REQUEST_ID],
+            method=self._scope["method"],
+            path=self._scope["path"],
+            status=self._status,
+            ms=round((time.perf_counter() - self._began) * 1000, 1),
+        )
+
+
+PROBES: Final = ("/livez", "/healthz", "/readyz")
+"""Their bodies are their own."""
+
+
+def probes(readiness: Readiness) -> dict[str, ASGIApp]:
+    """`/livez`: the loop runs. `/readyz`: requests can be answered, or why not."""
+
+    async def livez(scope: Scope, receive: Receive, send: Send) -> None:
+        await _get_only(scope, Response("ok\n", media_type="text/plain"))(scope, receive, send)
+
+    async def readyz(scope: Scope, receive: Receive, send: Send) -> None:
+        state = readiness.state
+        body = {"ready": state.ready, "reasons": list(state.reasons), "degraded": list(state.degraded)}
+        headers = {} if state.ready else {"Retry-After": "5"}
+        answer = JSONResponse(body, status_code=200 if state.ready else 503, headers=headers)
+        await _get_only(scope, answer)(scope, receive, send)
+
+    return {"/livez": livez, "/healthz": livez, "/readyz": readyz}
+
+
+def _get_only(scope: Scope, answer: Response) -> Response:
+    if scope["method"] in ("GET", "HEAD"):
+        return answer
+    code, detail = FOREIGN[405]
+    return problem(code, detail, scope[REQUEST_ID])
+
+
+def request_id(request: Request) -> str:
+    """The id the edge gave this request."""
+    return str(request.scope[REQUEST_ID])
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's `X-Request-Id` when it is harmless, else a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+    return given if re.fullmatch(r"[A-Za-z0-9_-]{8,64}", given) else uuid.uuid4().hex

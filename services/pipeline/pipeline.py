@@ -1,0 +1,162 @@
+"""Decode once, detect once, cut each crop once, then every capability side by side on those crops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from facesocial.capabilities import Capability, Task
+from facesocial.results import Face, Image
+from runners.base import FaceRunner, Outcome, Views
+from runners.crops import Crop
+from runners.library import RunnerLibrary
+from runners.mesh.face_landmarker import MeshRunner
+from services.pipeline.picture import Picture
+
+NO_CROP = "no_landmarks"
+"""Reason given for a result that needs landmarks when the detector gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReport:
+    """A face and what was found out about it. A task that was asked and could not be done is None, with a reason."""
+
+    face: Face
+    results: dict[Task, Any] = field(default_factory=dict)
+    reasons: dict[Task, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything about one picture: which models spoke (alias → tag), where they ran, and how long each stage took (seconds)."""
+
+    width: int
+    height: int
+    faces: tuple[FaceReport, ...]
+    models: dict[str, str]
+    devices: dict[Capability, str]
+    seconds: dict[str, float]
+
+
+class Pipeline:
+    """Thread-safe: called by several requests at once. `workers` threads run capabilities side by side."""
+
+    def __init__(self, runners: RunnerLibrary, workers: int) -> None:
+        self._runners = runners
+        self._side_by_side = ThreadPoolExecutor(workers, thread_name_prefix="capability")
+
+    def close(self) -> None:
+        """Let running work end and start no more."""
+        self._side_by_side.shutdown(wait=True, cancel_futures=True)
+
+    def detect(self, picture: Picture, min_score: float | None, max_faces: int) -> Report:
+        """Faces by falling score; `min_score` None means the model's own.
+
+        Raises:
+            ModelNotInstalled: nothing serves `face-detection`.
+            ImageTruncated: the pixels end early or are damaged.
+        """
+        started = time.perf_counter()
+        detector = self._runners.detector()
+        threshold = detector.adapter.spec.score_threshold if min_score is None else min_score
+        outcome = detector.run(picture, 0.5 if threshold is None else threshold, max_faces)
+        spent = time.perf_counter() - started
+        return Report(
+            picture.width,
+            picture.height,
+            tuple(FaceReport(face) for face in outcome.results),
+            {Capability.DETECTION.alias: detector.tag},
+            {Capability.DETECTION: outcome.device},
+            {"decode": picture.decode_seconds, "detection": spent - picture.decode_seconds},
+        )
+
+    def analyze(
+        self, picture: Picture, tasks: Sequence[Task], min_score: float | None = None, max_faces: int = 100
+    ) -> Report:
+        """Detect, then run `tasks` on every face.
+
+        Raises:
+            ModelNotInstalled: nothing serves detection or one of the tasks.
+            ImageTruncated: the pixels end early or are damaged.
+        """
+        for task in tasks:
+            self._runners.of(task.capability)
+        found = self.detect(picture, min_score, max_faces)
+        return self.describe(picture, found, tasks)
+
+    def describe(self, picture: Picture, found: Report, tasks: Sequence[Task]) -> Report:
+        """Run `tasks` on the faces of `found`, which may come from anywhere.
+
+        Raises:
+            ModelNotInstalled: nothing serves one of the tasks.
+        """
+        faces = [report.face for report in found.faces]
+        runners = {task: self._runners.of(task.capability) for task in tasks}
+        before, started = picture.decode_seconds, time.perf_counter()
+        cutter = _Cutter(picture)
+        views = {task: [cutter.cut(runner, face) for face in faces] for task, runner in runners.items()}
+        seconds = dict(found.seconds)
+        decoded = picture.decode_seconds - before
+        seconds["decode"] = seconds.get("decode", 0.0) + decoded
+        seconds["crops"] = time.perf_counter() - started - decoded
+
+        futures = {task: self._submit(runner, views[task]) for task, runner in runners.items()}
+        reports = tuple(FaceReport(face) for face in faces)
+        models, devices = dict(found.models), dict(found.devices)
+        for task, future in futures.items():
+            runner, (outcome, spent) = runners[task], future.result()
+            models[task.capability.alias] = runner.tag
+            seconds[task.capability.value] = spent
+            if outcome.device:
+                devices[task.capability] = outcome.device
+            _file(task, runner, reports, views[task], outcome)
+        return Report(found.width, found.height, reports, models, devices, seconds)
+
+    def _submit(
+        self, runner: FaceRunner[Any] | MeshRunner, views: Sequence[Views | None]
+    ) -> Future[tuple[Outcome[Any], float]]:
+        return self._side_by_side.submit(_timed, runner, [view for view in views if view is not None])
+
+
+class _Cutter:
+    """Cuts each crop of each face once, however many capabilities ask for it."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._known: dict[tuple[Crop, int], Image | None] = {}
+
+    def cut(self, runner: FaceRunner[Any] | MeshRunner, face: Face) -> Views | None:
+        """What `runner` wants to see of `face`, or None when the face lacks what a crop needs."""
+        crops = [self._crop(crop, face) for crop in runner.adapter.crops]
+        present = tuple(crop for crop in crops if crop is not None)
+        return present if len(present) == len(crops) else None
+
+    def _crop(self, crop: Crop, face: Face) -> Image | None:
+        key = crop, id(face)
+        if key not in self._known:
+            self._known[key] = crop.cut(self._picture, face)
+        return self._known[key]
+
+
+def _timed(runner: FaceRunner[Any] | MeshRunner, views: Sequence[Views]) -> tuple[Outcome[Any], float]:
+    started = time.perf_counter()
+    outcome: Outcome[Any] = runner.run(views)
+    return outcome, time.perf_counter() - started
+
+
+def _file(
+    task: Task,
+    runner: FaceRunner[Any] | MeshRunner,
+    reports: Sequence[FaceReport],
+    views: Sequence[Views | None],
+    outcome: Outcome[Any],
+) -> None:
+    """Put each result into the report of its face."""
+    results = iter(outcome.results)
+    for report, view in zip(reports, views, strict=True):
+        report.results[task] = None if view is None else runner.adapter.place(next(results), report.face)
+        if view is None:
+            report.reasons[task] = NO_CROP
