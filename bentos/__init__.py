@@ -1,0 +1,1 @@
+"""Who runs in which process: the entry service, its composition, the server's settings."""

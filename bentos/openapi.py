@@ -39,7 +39,7 @@ def describe(service: Service[Any]) -> ASGIApp:
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client wants them."""
+    """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client does."""
     document = _with_binary_files(document)
     document["info"]["contact"] = {"name": "FaceSocial"}
     document["components"]["schemas"]["Problem"] = PROBLEM

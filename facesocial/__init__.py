@@ -1,0 +1,1 @@
+"""The leaf everyone may import: configuration, errors, result types, logging."""

@@ -80,7 +80,7 @@ class Demographics:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Head rotation in degrees: `yaw` > 0 turns to the viewer's right, `pitch` > 0 looks down, `roll` > 0 tilts clockwise."""
+    """Head rotation in degrees: yaw > 0 turns to the viewer's right, pitch > 0 looks down, roll > 0 tilts clockwise."""
 
     yaw: float
     pitch: float

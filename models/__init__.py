@@ -1,0 +1,1 @@
+"""The catalogue, and the code that pulls, converts, verifies and registers weights."""

@@ -52,10 +52,11 @@ def read_regular(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO must not hold us up
     except OSError as error:
         raise ModelIntegrityError(f"{path.name} cannot be read: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise ModelIntegrityError(f"{path.name} is a link or no plain file; copy it first")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise ModelIntegrityError(f"{path.name} is a link or no plain file; copy it first")
         if status.st_size > MAX_BYTES:
             raise ModelIntegrityError(f"{path.name} is larger than {MAX_BYTES} bytes")
         return file.read(MAX_BYTES)

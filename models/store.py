@@ -173,7 +173,7 @@ class Store:
         return self.get(tag)
 
     def remove(self, tag: str) -> None:
-        """Deletes the model of this full tag, damaged or not; whether an alias serves it is `Library.remove`'s question."""
+        """Deletes the model of this full tag, damaged or not; whether it serves is asked by `Library.remove`."""
         with exclusive(self.folder / "facesocial" / "store.lock"):
             self._discard(tag)
 

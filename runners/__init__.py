@@ -1,0 +1,1 @@
+"""What models do: one folder per capability, one file per architecture."""

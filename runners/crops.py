@@ -62,7 +62,10 @@ class AlignedCrop:
 
 @dataclass(frozen=True, slots=True)
 class ShiftedCrop:
-    """The box scaled about its centre, made to fit and moved to stay inside the picture (Silent-Face-Anti-Spoofing, `generate_patches.py`)."""
+    """The box scaled about its centre, made to fit and moved to stay inside the picture.
+
+    Source: Silent-Face-Anti-Spoofing, `generate_patches.py`.
+    """
 
     scale: float
     size: tuple[int, int]
@@ -100,9 +103,9 @@ class SquareCrop:
 
 
 def similarity(points: Tensor, template: Tensor) -> Tensor | None:
-    """The least-squares rotation, scale and shift that takes `points` to `template`, as float32 [2, 3]; None if `points` coincide.
+    """The least-squares rotation, scale and shift from `points` to `template`: float32 [2, 3], None if they coincide.
 
-    In complex numbers w ≈ a·z + b with a = Σ conj(z−z̄)(w−w̄) / Σ|z−z̄|²: Umeyama's solution without reflection, in one line.
+    In complex numbers w ≈ a·z + b with a = Σ conj(z−z̄)(w−w̄) / Σ|z−z̄|²: Umeyama's solution without reflection.
     """
     source = points[:, 0] + 1j * points[:, 1]
     target = template[:, 0] + 1j * template[:, 1]

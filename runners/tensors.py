@@ -12,10 +12,10 @@ from models.catalogue import Preprocessing
 
 
 def to_nchw(images: Sequence[Image], preprocessing: Preprocessing) -> Tensor:
-    """Stack BGR uint8 pictures of one size into float32 [n, 3, h, w]: (pixel · scale − mean) / std in the network's colour order.
+    """Stack BGR uint8 pictures of one size into float32 [n, 3, h, w] in the network's colour order, normalised.
 
-    One pass to split the channels, one to scale, one to shift: 0.4 ms for 640×640, where `cv2.dnn.blobFromImage` takes
-    4 ms (OpenCV 5.0, 2 cores).
+    Each value is (pixel · scale − mean) / std. One pass to split the channels, one to scale, one to shift: 0.4 ms for
+    640×640, where `cv2.dnn.blobFromImage` takes 4 ms (OpenCV 5.0, 2 cores).
     """
     height, width = images[0].shape[:2]
     batch = np.empty((len(images), 3, height, width), np.float32)

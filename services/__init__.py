@@ -1,0 +1,1 @@
+"""What callers meet: the edge, the pipeline, the inference routes."""

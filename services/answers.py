@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -78,7 +78,7 @@ class DetectedFace(_Answer):
 
 
 class AnalyzedFace(DetectedFace):
-    """A face with the results of the tasks asked for; a result that could not be had is null, its task is in `reasons`."""
+    """A face with the results of the tasks asked for; one that could not be had is null, its task is in `reasons`."""
 
     embedding: EmbeddingAnswer | None = None
     liveness: LivenessAnswer | None = None
@@ -183,7 +183,7 @@ def _mesh(result: Mesh | None) -> dict[str, Any]:
     return {"mesh": MeshAnswer(points=result.points.tolist(), pose=pose, blendshapes=result.blendshapes)}
 
 
-_FIELDS = {
+_FIELDS: Final[dict[Task, Callable[[Any], dict[str, Any]]]] = {
     Task.EMBED: _embedding,
     Task.LIVENESS: _liveness,
     Task.DEEPFAKE: _deepfake,

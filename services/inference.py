@@ -16,7 +16,7 @@ from facesocial.results import Embedding
 from runners.library import RunnerLibrary
 from runners.thresholds import threshold_of
 from services.answers import AnalyzeAnswer, DetectAnswer, DetectedFace, VerifyAnswer, analyzed, common, detected
-from services.edge.forms import AnalyzeForm, ImageForm, VerifyForm
+from services.edge.forms import ImageForm, VerifyForm
 from services.edge.upload import UploadedFile
 from services.pipeline.header import read_header
 from services.pipeline.picture import Picture
@@ -136,7 +136,7 @@ def _similarity(face_a: FaceReport | None, face_b: FaceReport | None) -> float |
 
 
 def _live(face: FaceReport | None) -> bool | None:
-    result = face and face.results.get(Task.LIVENESS)
+    result = None if face is None else face.results.get(Task.LIVENESS)
     return None if result is None else bool(result.live)
 
 

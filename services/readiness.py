@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 BLANK: Final = cv2.imencode(".jpg", np.full((480, 640, 3), 127, np.uint8))[1].tobytes()
 """A grey picture: no face in it, so the warm-up brings one along."""
 
-FACE: Final = Face((264.0, 184.0, 376.0, 296.0), 1.0, ARCFACE_TEMPLATE + np.float32([264, 184]))
+FACE: Final = Face((264.0, 184.0, 376.0, 296.0), 1.0, ARCFACE_TEMPLATE + np.array([264, 184], np.float32))
 
 
 @dataclass(frozen=True, slots=True)

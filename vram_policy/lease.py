@@ -26,13 +26,19 @@ class Loadable(Protocol):
     """A model that can be brought onto a device. `tag` identifies it; `zone` and `pin` are the policy's input."""
 
     @property
-    def tag(self) -> str: ...
+    def tag(self) -> str:
+        """Name and digest."""
+        ...
 
     @property
-    def zone(self) -> Literal["critical", "high", "flexible"]: ...
+    def zone(self) -> Literal["critical", "high", "flexible"]:
+        """Whose guarantee it counts against."""
+        ...
 
     @property
-    def pin(self) -> bool: ...
+    def pin(self) -> bool:
+        """Never evicted."""
+        ...
 
     def open(self, device: str) -> Session:
         """Load the model onto `device` (`cpu`, `cuda:0`, …). Slow; called once per residency."""

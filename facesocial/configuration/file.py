@@ -1,7 +1,7 @@
 """Reading the configuration and saying precisely what is wrong with it.
 
-Precedence: environment (`FACESOCIAL__SECTION__KEY`) over file over the defaults of the tree. The file is, in this order,
-`$FACESOCIAL_CONFIGURATION`, `./configuration.yaml`, or the one beside the source.
+Precedence: environment (`FACESOCIAL__SECTION__KEY`) over file over the defaults of the tree. The file is, in this
+order, `$FACESOCIAL_CONFIGURATION`, `./configuration.yaml`, or the one beside the source.
 """
 
 from __future__ import annotations

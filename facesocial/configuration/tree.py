@@ -102,7 +102,8 @@ class Configuration(BaseSettings):
         settings_cls: type[BaseSettings],  # noqa: ARG003 — the names are pydantic-settings'
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        **_: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over what the file says (passed as init values)."""
         return env_settings, init_settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from vram_policy import Arbiter, Loadable
 from vram_policy.lease import Array
 
 CANVASES: Final = ((640, 640), (640, 480), (480, 640), (640, 384), (384, 640), (320, 320), (160, 160))
-"""(width, height) a picture may be laid on: few enough to warm up each, close enough to common photographs (4:3, 16:9)."""
+"""(width, height) a picture may be laid on: few enough to warm up each, close to common photographs (4:3, 16:9)."""
 
 CANDIDATES: Final = 2000
 """Most boxes that enter suppression, best first: a picture of nothing but faces stays affordable."""
@@ -27,7 +27,7 @@ CANDIDATES: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a network sees on a canvas: boxes float32 [n, 4] (x1, y1, x2, y2), scores [n], landmarks [n, 5, 2] or None."""
+    """What a network sees on a canvas: boxes float32 [n, 4] x1 y1 x2 y2, scores [n], landmarks [n, 5, 2] or None."""
 
     boxes: Tensor
     scores: Tensor
@@ -56,10 +56,11 @@ class DetectionRunner:
 
     def run(self, source: PixelSource, min_score: float, max_faces: int) -> Outcome[Face]:
         """Faces by falling score, boxes inside the picture, in pixels of the full-size picture."""
-        canvas = choose_canvas(source.width, source.height)
+        size = self.adapter.spec.preprocessing.size
+        canvas = choose_canvas(source.width, source.height, (size,) if size else CANVASES)
         fit = _fit(source.width, source.height, canvas)
-        size = max(1, round(source.width * fit)), max(1, round(source.height * fit))
-        image = letterbox(source.at(min(1.0, fit)), size, canvas)
+        fitted = max(1, round(source.width * fit)), max(1, round(source.height * fit))
+        image = letterbox(source.at(fit), fitted, canvas)
         inputs = [to_nchw([image], self.adapter.spec.preprocessing)]
         with self._arbiter.lease(self._model) as lease:
             outputs = lease.session.run(inputs)
@@ -69,13 +70,13 @@ class DetectionRunner:
         return Outcome(tuple(_to_faces(candidates, kept, fit, source)), device)
 
 
-def choose_canvas(width: int, height: int) -> tuple[int, int]:
-    """The canvas on which the picture appears largest; of equals the smallest."""
-    return max(CANVASES, key=lambda canvas: (round(_fit(width, height, canvas), 6), -canvas[0] * canvas[1]))
+def choose_canvas(width: int, height: int, canvases: Sequence[tuple[int, int]] = CANVASES) -> tuple[int, int]:
+    """(width, height) of the canvas on which the picture appears largest; of equals the smallest."""
+    return max(canvases, key=lambda canvas: (round(_fit(width, height, canvas), 6), -canvas[0] * canvas[1]))
 
 
 def _fit(width: int, height: int, canvas: tuple[int, int]) -> float:
-    """Never enlarged: on LFW's 150-pixel pictures YuNet's alignment gives 99.3 % as they are, 98.0 % enlarged to 640."""
+    """Never enlarged: LFW's 150-pixel pictures, aligned by YuNet, give 99.3 % as they are, 98.0 % enlarged to 640."""
     return min(1.0, canvas[0] / width, canvas[1] / height)
 
 

@@ -1,4 +1,4 @@
-"""MiniFASNet (Silent-Face-Anti-Spoofing): V2 and V1SE look at the face at two scales, their probabilities are averaged."""
+"""MiniFASNet (Silent-Face-Anti-Spoofing): V2 and V1SE look at the face at two scales, their P(live) is averaged."""
 
 from __future__ import annotations
 

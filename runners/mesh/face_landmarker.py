@@ -77,7 +77,7 @@ def open_mesh(installed: InstalledModel) -> MeshRunner:
 
 
 def head_pose(transform: Tensor) -> Pose:
-    """Angles in degrees from MediaPipe's 4×4 canonical-face-to-camera matrix (x right, y up, z towards the viewer; R = Ry·Rx·Rz)."""
+    """Angles from MediaPipe's 4×4 canonical-face-to-camera matrix: x right, y up, z to the viewer, R = Ry·Rx·Rz."""
     rotation = transform[:3, :3] / np.linalg.norm(transform[:3, :3], axis=0)
     yaw = np.arctan2(rotation[0, 2], rotation[2, 2])
     pitch = np.arcsin(np.clip(-rotation[1, 2], -1, 1))

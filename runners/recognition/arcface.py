@@ -1,4 +1,4 @@
-"""The ArcFace family: one aligned face in, one vector out. MobileFaceNet, w600k, glintr100 differ in normalisation and length only."""
+"""The ArcFace family: aligned face in, vector out. MobileFaceNet, w600k, glintr100 differ in normalisation alone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""In front of everything: uploads, forms, problems, probes."""

@@ -1,14 +1,14 @@
 """What each inference route takes: the file fields and the checked parameters.
 
-A form is what BentoML calls an input spec. It reads nothing itself: `from_http_request` only hands the request on, so that
-reading happens inside the method, where an error becomes problem+json.
+A form is what BentoML calls an input spec. It reads nothing itself: `from_http_request` only hands the request on, so
+that reading happens inside the method, where an error becomes problem+json.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from _bentoml_sdk.io_models import IODescriptor
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -64,7 +64,7 @@ class FormReader(Generic[FormType]):
         return self.kind.checked({**upload.fields, **upload.files})
 
 
-class Form(IODescriptor):
+class Form(IODescriptor):  # type: ignore[misc]  # BentoML ships no types
     """Base of all forms."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -81,17 +81,18 @@ class Form(IODescriptor):
         return Reception(FormReader(cls, request))
 
     @classmethod
-    def checked(cls: type[FormType], values: Mapping[str, Any]) -> FormType:
+    def checked(cls, values: Mapping[str, Any]) -> Self:
         """Validate.
 
         Raises:
             InvalidParameter: naming each field and what is wrong with it.
         """
         try:
-            return cls.model_validate(values)
+            checked: Self = cls.model_validate(values)
         except ValidationError as error:
             problems = (f"{'.'.join(map(str, item['loc'])) or 'form'}: {item['msg']}" for item in error.errors())
             raise InvalidParameter("; ".join(problems)) from error
+        return checked
 
 
 class ImageForm(Form):

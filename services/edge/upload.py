@@ -1,6 +1,6 @@
 """The one reader of uploads: multipart, raw image body, or base64 JSON, into bounded buffers in memory.
 
-Nothing is spooled to disk, no URL is ever followed, file names are ignored, and reading stops at the first byte over a limit.
+Nothing is spooled to disk, no URL is followed, file names are ignored, and reading stops at the first byte too many.
 """
 
 from __future__ import annotations

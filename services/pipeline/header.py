@@ -85,7 +85,7 @@ def _check_size(width: int, height: int, limits: LimitSettings) -> None:
 def _orientation(image: Image.Image) -> int:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # a broken EXIF block is no reason to refuse good pixels, and Pillow raises whatever it meets
+    except Exception:  # noqa: BLE001 — broken EXIF is no reason to refuse good pixels; Pillow raises whatever it meets
         return 1
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 

@@ -42,7 +42,9 @@ class Picture:
         self.decode_seconds = 0.0
 
     def at(self, resolution: float) -> Image:
-        """The smallest version with sides of at least `resolution` (0 … 1] times the full ones: uint8 [h, w, 3], BGR, upright.
+        """The smallest version with sides of at least `resolution` (0 … 1] times the full ones.
+
+        uint8 [h, w, 3], BGR, upright.
 
         Raises:
             ImageTruncated: the pixels end early or are damaged.

@@ -31,7 +31,7 @@ class FaceReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything about one picture: which models spoke (alias → tag), where they ran, and how long each stage took (seconds)."""
+    """One picture: its faces, which models spoke (alias → tag), where they ran, and how long each stage took (s)."""
 
     width: int
     height: int

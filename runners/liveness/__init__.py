@@ -1,0 +1,1 @@
+"""Was somebody there in person?"""

@@ -1,0 +1,1 @@
+"""The shape and pose of a face."""

@@ -1,0 +1,1 @@
+"""Whose face is it?"""
