@@ -88,7 +88,6 @@ class Preprocessing(_Entry):
 class Branch(_Entry):
     """One input of a network that looks at the same face at several scales (MiniFASNet)."""
 
-    input: str
     crop_scale: float = Field(gt=0, description="side of the crop as a multiple of the face box")
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelIntegrityError
 from models.catalogue import ModelSpec
-from models.library import Library
 from models.store import InstalledModel
 from runners.base import FaceAdapter, FaceRunner
 from runners.deepfake.mesonet import MesoNet
@@ -34,6 +33,18 @@ FACE_ADAPTERS: Final[dict[tuple[Capability, str], Callable[[ModelSpec], FaceAdap
 }
 
 
+class Models(Protocol):
+    """Which model serves a capability; `models.library.Library` is one."""
+
+    def resolve(self, capability: Capability) -> InstalledModel:
+        """The model, or ModelNotInstalled."""
+        ...
+
+    def serves(self, capability: Capability) -> bool:
+        """Whether there is one."""
+        ...
+
+
 class RunnerLibrary:
     """The runners of what is installed, one per capability. Sessions are opened on first lease, not here.
 
@@ -41,7 +52,7 @@ class RunnerLibrary:
         ModelIntegrityError: an installed model has an architecture without an adapter.
     """
 
-    def __init__(self, models: Library, arbiter: Arbiter, cpu: CpuSettings) -> None:
+    def __init__(self, models: Models, arbiter: Arbiter, cpu: CpuSettings) -> None:
         self._models = models
         self._arbiter = arbiter
         self._cpu = cpu

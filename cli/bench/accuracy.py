@@ -20,7 +20,7 @@ from cli.bench.metrics import (
 )
 from facesocial.capabilities import Task
 from facesocial.configuration import LimitSettings
-from facesocial.results import Face
+from facesocial.results import Face, Liveness
 from services.pipeline.header import read_header
 from services.pipeline.picture import Picture
 from services.pipeline.pipeline import FaceReport, Pipeline, Report
@@ -100,6 +100,19 @@ def liveness(pipeline: Pipeline, data: Path) -> Binary:
     return _binary(np.array(scores), crops)
 
 
+def liveness_of(pipeline: Pipeline, content: bytes) -> Liveness:
+    """The verdict on the largest face of a whole picture.
+
+    Raises:
+        ValueError: there is no face.
+    """
+    face = _largest(pipeline, content, [Task.LIVENESS])
+    if face is None:
+        raise ValueError("no face in the picture")
+    result: Liveness = face.results[Task.LIVENESS]
+    return result
+
+
 def demography(pipeline: Pipeline, data: Path) -> Demography:
     """UTKFace crops with a black border of half their side; where several faces are found, the largest."""
     persons = list(datasets.utkface(data))
@@ -128,7 +141,9 @@ def _impostor_threshold(vectors: NDArray[np.float32], persons: NDArray[np.str_])
     values = []
     for _ in range(20):
         drawn = np.isin(persons, generator.choice(names, len(names) // 2, replace=False))
-        values.append(far_threshold(similarity[np.ix_(drawn, drawn)][upper[np.ix_(drawn, drawn)]].astype(np.float64), FAR))
+        values.append(
+            far_threshold(similarity[np.ix_(drawn, drawn)][upper[np.ix_(drawn, drawn)]].astype(np.float64), FAR)
+        )
     # Half the persons at a time: the spread of the whole is 1/√2 of the spread of halves.
     half_width = 1.96 * float(np.std(values)) / np.sqrt(2)
     return Estimate(whole, whole - float(half_width), whole + float(half_width))
@@ -148,7 +163,7 @@ def _binary(scores: NDArray[np.float64], crops: Sequence[datasets.Crop]) -> Bina
 
 
 def _largest(pipeline: Pipeline, content: bytes, tasks: Sequence[Task]) -> FaceReport | None:
-    report = pipeline.analyze(_open(content), tasks)
+    report = pipeline.analyze(open_picture(content), tasks)
     return max(report.faces, key=lambda face: face.face.area, default=None)
 
 
@@ -157,12 +172,12 @@ def _score(pipeline: Pipeline, crop: datasets.Crop, task: Task, margin: float) -
     height, width = crop.image.shape[:2]
     inset_x, inset_y = width * (1 - 1 / margin) / 2, height * (1 - 1 / margin) / 2
     face = Face((inset_x, inset_y, width - inset_x, height - inset_y), 1.0, None)
-    picture = _open(datasets.encoded(crop.image))
+    picture = open_picture(datasets.encoded(crop.image))
     report = pipeline.describe(picture, Report(width, height, (FaceReport(face),), {}, {}, {}), [task])
     score: float = report.faces[0].results[task].score
     return score
 
 
-def _open(content: bytes) -> Picture:
+def open_picture(content: bytes) -> Picture:
+    """Through the front door of the pipeline, with the default limits."""
     return Picture(content, read_header(content, LIMITS))
-

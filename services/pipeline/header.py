@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -18,10 +20,23 @@ Format = Literal["jpeg", "png", "webp"]
 FORMATS: Final[dict[str, Format]] = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "WEBP": "webp"}
 """Pillow's names for what we accept; an MPO is a JPEG with more pictures behind it."""
 
-METADATA_CHUNKS: Final = 256
-"""A PNG with more text chunks than this was made to keep readers busy."""
+JPEG: Final = b"\xff\xd8\xff"
+PNG: Final = b"\x89PNG\r\n\x1a\n"
+
+PIECES: Final = 256
+"""A JPEG of more segments, or a PNG of more chunks before its pixels, was made to keep readers busy."""
+
+SCANS: Final = 64
+"""A progressive JPEG has about ten; each costs a pass over all coefficients (20 ms at 36 megapixels)."""
+
+MARKER: Final = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+"""A JPEG marker with a segment behind it, or the end (D9); neither stuffing nor restarts."""
+
+FILL: Final = 16
+"""Most bytes between two header segments; Pillow reads them one by one."""
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is ours, below; Pillow's only warns
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata would fill the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +61,18 @@ def read_header(data: bytes, limits: LimitSettings) -> Header:
         UnsupportedMediaType: not JPEG, PNG or WebP.
         ImageTooLarge: more pixels than `limits.image_pixels`.
         ImageDimensions: a side outside `limits.side_min` … `limits.side_max`.
-        ImageTruncated: the header itself is cut short or damaged.
+        ImageTruncated: the header itself is cut short or damaged, or made of far too many pieces.
     """
     if not _known_signature(data):
         raise UnsupportedMediaType("expected a JPEG, PNG or WebP image")
+    if data.startswith(JPEG):
+        _check_segments(data)
+    if data.startswith(PNG):
+        _check_chunks(data)
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
-            file_format = FORMATS[str(image.format)]
             _check_size(image.width, image.height, limits)
-            header = Header(file_format, image.width, image.height, _orientation(image))
+            return Header(FORMATS[str(image.format)], image.width, image.height, _orientation(image))
     except (
         UnidentifiedImageError,
         OSError,
@@ -66,13 +84,10 @@ def read_header(data: bytes, limits: LimitSettings) -> Header:
         zlib.error,
     ) as error:
         raise ImageTruncated("the image header is damaged or cut short") from error
-    if file_format == "png":
-        _check_chunks(data)
-    return header
 
 
 def _known_signature(data: bytes) -> bool:
-    return data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+    return data.startswith((JPEG, PNG)) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
 def _check_size(width: int, height: int, limits: LimitSettings) -> None:
@@ -83,26 +98,48 @@ def _check_size(width: int, height: int, limits: LimitSettings) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
+    exif = Image.Exif()  # not image.getexif(): that decodes a PNG in full, to look for EXIF behind the pixels
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        exif.load(image.info.get("exif", b""))
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
     except Exception:  # noqa: BLE001 — broken EXIF is no reason to refuse good pixels; Pillow raises whatever it meets
         return 1
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def _check_chunks(data: bytes) -> None:
-    """Count the text chunks before the pixels.
+def _check_segments(data: bytes) -> None:
+    """Count a JPEG's segments.
 
     Raises:
-        ImageTruncated: there are more than `METADATA_CHUNKS`.
+        ImageTruncated: more than `PIECES` segments, `SCANS` scans, or `FILL` bytes between two header segments.
     """
-    position, found = 8, 0
-    while position + 8 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        kind = data[position + 4 : position + 8]
-        if kind == b"IDAT":
+    position, scans = 2, 0
+    for _ in range(PIECES):
+        marker = MARKER.search(data, position)
+        if marker is None or marker[1] == b"\xd9":
             return
-        found += kind in (b"tEXt", b"zTXt", b"iTXt")
-        if found > METADATA_CHUNKS:
-            raise ImageTruncated(f"more than {METADATA_CHUNKS} text chunks before the pixels")
+        if not scans and marker.start() - position > FILL:
+            raise ImageTruncated("the image header is damaged")
+        scans += marker[1] == b"\xda"
+        if scans > SCANS:
+            raise ImageTruncated(f"more than {SCANS} scans")
+        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
+    raise ImageTruncated(f"more than {PIECES} segments")
+
+
+def _check_chunks(data: bytes) -> None:
+    """Count a PNG's chunks before the pixels.
+
+    Raises:
+        ImageTruncated: more than `PIECES`, or the pixels are an animation's frame of another size than the picture:
+            OpenCV leaves the rest of the picture uninitialised.
+    """
+    position = len(PNG)
+    for _ in range(PIECES):
+        length, kind = int.from_bytes(data[position : position + 4]), data[position + 4 : position + 8]
+        if kind in (b"IDAT", b""):
+            return
+        if kind == b"fcTL" and data[position + 12 : position + 20] != data[16:24]:
+            raise ImageTruncated("the first frame is not as large as the picture")
         position += 12 + length
+    raise ImageTruncated(f"more than {PIECES} chunks before the pixels")

@@ -72,9 +72,13 @@ class Picture:
             image = cv2.imdecode(self._data, REDUCED[level] | cv2.IMREAD_IGNORE_ORIENTATION)
         except cv2.error as error:
             raise ImageTruncated("the image cannot be decoded") from error
-        if image is None:
+        if image is None or image.shape[:2] != self._stored(level):
             raise ImageTruncated("the image ends early or is damaged")
         return _turn(np.asarray(image, np.uint8), self._header.orientation)
+
+    def _stored(self, level: int) -> tuple[int, int]:
+        """(height, width) that the header promises for a level."""
+        return -(-self._header.height >> level), -(-self._header.width >> level)
 
 
 def _turn(image: Image, orientation: int) -> Image:

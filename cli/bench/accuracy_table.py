@@ -1,0 +1,103 @@
+"""The tables of `facesocial bench accuracy`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from cli.bench import accuracy
+from cli.bench.metrics import Estimate
+from cli.demo import sample
+from facesocial.capabilities import Capability
+from facesocial.configuration import CpuSettings
+from facesocial.errors import ModelNotInstalled
+from models.library import Library
+from models.store import InstalledModel
+from runners.library import RunnerLibrary
+from services.pipeline.pipeline import Pipeline
+from vram_policy import CpuArbiter
+
+Row = tuple[str, ...]
+RECOGNITION = (
+    "detector",
+    "six faces",
+    "LFW pictures without face",
+    "LFW accuracy",
+    "threshold at FAR 1e-3",
+    "TAR there",
+)
+BINARY = ("model", "data", "crops", "AUC", "threshold at equal error", "right there")
+DEMOGRAPHY = ("model", "data", "faces", "age MAE, years", "gender right")
+
+
+@dataclass(frozen=True, slots=True)
+class With:
+    """A library in which one detector serves, whatever the aliases say."""
+
+    library: Library
+    detector: InstalledModel
+
+    def resolve(self, capability: Capability) -> InstalledModel:
+        """See `runners.library.Models`."""
+        return self.detector if capability is Capability.DETECTION else self.library.resolve(capability)
+
+    def serves(self, capability: Capability) -> bool:
+        """See `runners.library.Models`."""
+        return capability is Capability.DETECTION or self.library.serves(capability)
+
+
+def pipeline_with(library: Library, detector: str) -> Pipeline:
+    """A pipeline on the CPU with this detector and what else serves.
+
+    Raises:
+        ModelNotInstalled: the detector is not installed.
+    """
+    cv2.setNumThreads(1)
+    cpu = CpuSettings()
+    return Pipeline(RunnerLibrary(With(library, library.store.get(detector)), CpuArbiter(), cpu), cpu.requests)
+
+
+def recognition_rows(library: Library, detectors: tuple[str, ...], data: Path) -> list[Row]:
+    """A row per detector that is installed."""
+    rows: list[Row] = []
+    for detector in detectors:
+        try:
+            pipeline = pipeline_with(library, detector)
+        except ModelNotInstalled:
+            continue
+        six = len(pipeline.detect(accuracy.open_picture(sample().read_bytes()), None, 100).faces)
+        figures = accuracy.recognition(pipeline, data)
+        missed = f"{figures.without_face} of {figures.pictures}"
+        rows.append(
+            (detector, f"{six} of 6", missed, _share(figures.accuracy), str(figures.threshold), _share(figures.tar))
+        )
+    return rows
+
+
+def binary_rows(library: Library, pipeline: Pipeline, data: Path) -> list[Row]:
+    """Deepfake and liveness."""
+    rows: list[Row] = []
+    for capability, name, measure in (
+        (Capability.DEEPFAKE, "MesoNet validation set, given as the face", accuracy.deepfake),
+        (Capability.LIVENESS, "NUAA, given as the face", accuracy.liveness),
+    ):
+        figures = measure(pipeline, data)
+        model = library.resolve(capability).spec.name
+        rows.append(
+            (model, name, str(figures.crops), str(figures.auc), str(figures.threshold), _share(figures.accuracy))
+        )
+    return rows
+
+
+def demography_rows(library: Library, pipeline: Pipeline, data: Path) -> list[Row]:
+    """Age and gender."""
+    figures = accuracy.demography(pipeline, data)
+    model = library.resolve(Capability.DEMOGRAPHICS).spec.name
+    of = f"{figures.faces} of {figures.faces + figures.without_face}"
+    return [(model, "UTKFace, black border", of, str(figures.age_mae), _share(figures.gender))]
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"

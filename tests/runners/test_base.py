@@ -1,0 +1,84 @@
+"""The runner: batches of the permitted size, one lease each, results in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from models.catalogue import load_catalogue
+from runners.base import FaceAdapter, FaceRunner, Views
+from vram_policy import Lease, Loadable, Session
+from vram_policy.lease import Array
+
+pytestmark = pytest.mark.unit
+
+
+class Echo(FaceAdapter[int]):
+    """The first pixel of each face is its result."""
+
+    crops = ()
+
+    def pre(self, batch: Sequence[Views]) -> Sequence[Array]:
+        """One number a face."""
+        return [np.array([view[0, 0, 0] for (view,) in batch])]
+
+    def post(self, outputs: Mapping[str, Array]) -> Sequence[int]:
+        """The numbers."""
+        return [int(value) for value in outputs["y"]]
+
+
+@dataclass
+class Recorder:
+    """An arbiter, a session and a model in one; remembers batch sizes and open leases."""
+
+    tag: str = "echo:1"
+    zone: Literal["critical", "high", "flexible"] = "high"
+    pin: bool = False
+    batches: list[int] = field(default_factory=list)
+    leased: int = 0
+
+    def open(self, device: str) -> Session:
+        """It is its own session."""
+        return self
+
+    @contextmanager
+    def lease(self, model: Loadable) -> Iterator[Lease]:
+        """Counts."""
+        self.leased += 1
+        yield Lease(self, "simulated:0")
+        self.leased -= 1
+
+    def run(self, inputs: Sequence[Array]) -> dict[str, Array]:
+        """Must be under a lease."""
+        assert self.leased == 1
+        self.batches.append(len(inputs[0]))
+        return {"y": inputs[0]}
+
+
+def faces(count: int) -> list[Views]:
+    """Numbered."""
+    return [(np.full((1, 1, 3), index, np.uint8),) for index in range(count)]
+
+
+@pytest.mark.parametrize(("count", "batches"), [(0, []), (1, [1]), (16, [16]), (40, [16, 16, 8])])
+def test_batches(count: int, batches: list[int]) -> None:
+    """200 faces never make one tensor."""
+    recorder = Recorder()
+    outcome = FaceRunner(Echo(load_catalogue().spec("mobilefacenet_foamliu")), recorder, recorder, 16).run(faces(count))
+    assert recorder.batches == batches
+    assert outcome.results == tuple(range(count))
+    assert outcome.device == ("simulated:0" if count else "")
+    assert recorder.leased == 0
+
+
+def test_fixed_batch_graphs_run_one_by_one() -> None:
+    """A graph exported for one face gets one face."""
+    recorder = Recorder()
+    spec = load_catalogue().spec("mobilefacenet_foamliu").model_copy(update={"dynamic_batch": False})
+    FaceRunner(Echo(spec), recorder, recorder, 16).run(faces(3))
+    assert recorder.batches == [1, 1, 1]
