@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.edge.problems import MEDIA_TYPE, STATUS, TITLES
+from services.edge.wrapper import get_only
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -33,7 +34,7 @@ def describe(service: Service[Any]) -> ASGIApp:
         return complete(service.openapi_spec.asdict())
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        await JSONResponse(document())(scope, receive, send)
+        await get_only(scope, JSONResponse(document()))(scope, receive, send)
 
     return page
 
@@ -41,7 +42,13 @@ def describe(service: Service[Any]) -> ASGIApp:
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client does."""
     document = _with_binary_files(document)
-    document["info"]["contact"] = {"name": "FaceSocial"}
+    version = document["info"]["version"]
+    document["openapi"] = "3.1.0"  # what pydantic's schemas are: BentoML says 3.0, which has no type "null"
+    document["info"] = {
+        "title": "FaceSocial",
+        "version": "dev" if version == "None" else version,
+        "description": "Faces in a picture: where, who, live, genuine, how old.",
+    }
     document["components"]["schemas"]["Problem"] = PROBLEM
     for path, item in document["paths"].items():
         if not path.startswith("/v1/"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Self, TypeVar
 
 from _bentoml_sdk.io_models import IODescriptor
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -34,6 +34,12 @@ Tasks = Annotated[
     BeforeValidator(_split),
     WithJsonSchema({"type": "string", "description": "comma list of embed, liveness, deepfake, demographics, mesh"}),
 ]
+
+SHOWN: Final = 8
+"""Most problems that an answer lists."""
+
+LONGEST: Final = 64
+"""Most characters of a field's name in an answer: an unknown field has a name of the caller's choice."""
 
 FormType = TypeVar("FormType", bound="Form")
 
@@ -90,7 +96,8 @@ class Form(IODescriptor):  # type: ignore[misc]  # BentoML ships no types
         try:
             checked: Self = cls.model_validate(values)
         except ValidationError as error:
-            problems = (f"{'.'.join(map(str, item['loc'])) or 'form'}: {item['msg']}" for item in error.errors())
+            found = error.errors(include_url=False, include_context=False, include_input=False)[:SHOWN]
+            problems = (f"{'.'.join(map(str, item['loc']))[:LONGEST] or 'form'}: {item['msg']}" for item in found)
             raise InvalidParameter("; ".join(problems)) from error
         return checked
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from facesocial.configuration import LimitSettings
 from facesocial.errors import BadRequest, FileExpected, PayloadTooLarge, UnsupportedMediaType
@@ -23,6 +23,9 @@ from facesocial.errors import BadRequest, FileExpected, PayloadTooLarge, Unsuppo
 MAX_PARTS: Final = 32
 MAX_BOUNDARY: Final = 70
 """RFC 2046, section 5.1.1."""
+
+MAX_JSON: Final = 256
+"""Commas and brackets in a JSON body. Base64 has none, and ten megabytes of them would become 300 of objects."""
 
 NO_FILE: Final = ("", "text/plain", "application/x-www-form-urlencoded")
 """Body types that cannot hold a file, but could hold its URL."""
@@ -88,11 +91,14 @@ async def _bounded(request: Request, most: int, shown: int) -> AsyncIterator[byt
     if declared.isdecimal() and int(declared) > most:
         raise error
     total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > most:
-            raise error
-        yield chunk
+    try:
+        async for chunk in request.stream():
+            total += len(chunk)
+            if total > most:
+                raise error
+            yield chunk
+    except ClientDisconnect as gone:
+        raise BadRequest("the body ends early") from gone
 
 
 def _query(request: Request) -> dict[str, Any]:
@@ -113,6 +119,8 @@ def _value(text: str) -> Any:
 async def _read_json(request: Request, names: tuple[str, ...], limits: LimitSettings) -> Upload:
     encoded = -(-limits.image_bytes // 3) * 4
     body = await _read_body(request, encoded * len(names) + limits.form_bytes, limits.image_bytes)
+    if sum(map(body.count, b",[{")) > MAX_JSON:
+        raise BadRequest("the body holds more than a file and its parameters")
     try:
         values = json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import structlog
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,7 +51,7 @@ class Edge:
         scope[REQUEST_ID] = _request_id(scope)
         reply = _Reply(scope, receive, send)
         try:
-            await self._pages.get(scope["path"], self._app)(scope, receive, reply.send)
+            await self._pages.get(scope["path"], self._app)(scope, reply.receive, reply.send)
         except Exception:
             log.exception("unhandled", request_id=scope[REQUEST_ID])
             if reply.started:
@@ -69,11 +69,19 @@ class _Reply:
         self._began = time.perf_counter()
         self._status = 0
         self._replaced = False
+        headers = Headers(scope=scope)
+        self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
     @property
     def started(self) -> bool:
         """Whether the client has seen a status."""
         return self._status != 0
+
+    async def receive(self) -> Message:
+        """Pass on, and note when the body has come to its end."""
+        message = await self._receive()
+        self._unread = message.get("more_body", False)
+        return message
 
     async def send(self, message: Message) -> None:
         """Pass on; errors that are not problem+json are replaced whole."""
@@ -83,10 +91,12 @@ class _Reply:
             headers = MutableHeaders(scope=message)
             ours = headers.get("content-type", "").startswith(MEDIA_TYPE)
             if message["status"] >= 400 and not ours and self._scope["path"] not in PROBES:
-                await self._replace(message["status"])
+                await self._replace(message["status"], headers.get("allow"))
                 return
             self._status = message["status"]
             headers["X-Request-Id"] = self._scope[REQUEST_ID]
+            if self._unread:
+                headers["Connection"] = "close"  # else the server reads and drops the rest, however long it is
             for name in ("server", "x-bentoml-request-id"):
                 if name in headers:
                     del headers[name]
@@ -94,9 +104,12 @@ class _Reply:
                 headers.setdefault(name, value)
         await self._send(message)
 
-    async def _replace(self, status: int) -> None:
+    async def _replace(self, status: int, allow: str | None) -> None:
         code, detail = FOREIGN.get(status, ("internal", "an unexpected error occurred"))
-        await problem(code, detail, self._scope[REQUEST_ID])(self._scope, self._receive, self.send)
+        answer = problem(code, detail, self._scope[REQUEST_ID])
+        if allow:
+            answer.headers["Allow"] = allow
+        await answer(self._scope, self._receive, self.send)
         self._replaced = True
 
     def log(self) -> None:
@@ -119,23 +132,25 @@ def probes(readiness: Readiness) -> dict[str, ASGIApp]:
     """`/livez`: the loop runs. `/readyz`: requests can be answered, or why not."""
 
     async def livez(scope: Scope, receive: Receive, send: Send) -> None:
-        await _get_only(scope, Response("ok\n", media_type="text/plain"))(scope, receive, send)
+        await get_only(scope, Response("ok\n", media_type="text/plain"))(scope, receive, send)
 
     async def readyz(scope: Scope, receive: Receive, send: Send) -> None:
         state = readiness.state
         body = {"ready": state.ready, "reasons": list(state.reasons), "degraded": list(state.degraded)}
         headers = {} if state.ready else {"Retry-After": "5"}
         answer = JSONResponse(body, status_code=200 if state.ready else 503, headers=headers)
-        await _get_only(scope, answer)(scope, receive, send)
+        await get_only(scope, answer)(scope, receive, send)
 
     return {"/livez": livez, "/healthz": livez, "/readyz": readyz}
 
 
-def _get_only(scope: Scope, answer: Response) -> Response:
+def get_only(scope: Scope, answer: Response) -> Response:
+    """`answer`, or 405 for a method that is not GET or HEAD."""
     if scope["method"] in ("GET", "HEAD"):
         return answer
-    code, detail = FOREIGN[405]
-    return problem(code, detail, scope[REQUEST_ID])
+    refusal = problem(*FOREIGN[405], scope[REQUEST_ID])
+    refusal.headers["Allow"] = "GET, HEAD"
+    return refusal
 
 
 def request_id(request: Request) -> str:

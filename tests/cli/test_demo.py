@@ -1,0 +1,82 @@
+"""The demo, as a user runs it: weights, service, picture, answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import psutil
+import pytest
+
+from models.library import Library
+
+pytestmark = pytest.mark.integration
+
+
+def demo(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it in a folder."""
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "facesocial"), "demo", *arguments],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def test_json_is_the_answer_alone(library: Library, six_faces: Path, tmp_path: Path) -> None:
+    """Six faces with all five answers on stdout, an annotated picture in the folder, no process left behind."""
+    before = {process.pid for process in psutil.process_iter()}
+    run = demo(tmp_path, "--json")
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout)
+    assert len(answer["faces"]) == 6
+    for face in answer["faces"]:
+        assert len(face["embedding"]["vector"]) == 128
+        assert {"live", "score", "threshold"} == set(face["liveness"])
+        assert {"fake", "score", "threshold"} == set(face["deepfake"])
+        assert 0 < face["age"] < 100
+        assert face["gender"]["label"] in ("female", "male")
+    annotated = cv2.imread(str(tmp_path / "facesocial-demo.jpg"))
+    original = cv2.imread(str(six_faces))
+    assert annotated is not None
+    assert original is not None
+    assert annotated.shape == original.shape
+    left = [process for process in psutil.process_iter(["cmdline"]) if process.pid not in before]
+    assert not [process for process in left if "bentoml" in " ".join(process.info["cmdline"] or [])]
+
+
+def test_table_for_people(library: Library, data: Path, tmp_path: Path) -> None:
+    """A picture of one's own; every score stands beside its threshold, and what the models are bad at below."""
+    run = demo(tmp_path, str(data / "people" / "test_obama_and_biden.jpg"))
+    assert run.returncode == 0, run.stderr
+    for words in ("face", "live", "fake", "age", "gender", "≥", "face-deepfake:"):
+        assert words in run.stdout
+
+
+def test_without_weights_it_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
+    """No network, an empty mirror: every model by name, and the variable to set."""
+    (tmp_path / "mirror").mkdir()
+    run = demo(tmp_path, BENTOML_HOME=str(tmp_path / "home"), FACESOCIAL_MODEL_MIRROR=str(tmp_path / "mirror"))
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert "Traceback" not in run.stderr
+    for words in ("yunet_n_dynamic", "mobilefacenet_foamliu", "minifasnet_fused", "mesoinception_df"):
+        assert words in run.stderr
+    for words in ("faceapi_age_gender", "face_landmarker", "FACESOCIAL_MODEL_MIRROR"):
+        assert words in run.stderr
+
+
+def test_not_a_picture(library: Library, tmp_path: Path) -> None:
+    """The service's own words, exit code 1."""
+    (tmp_path / "a.jpg").write_text("not a picture")
+    run = demo(tmp_path, str(tmp_path / "a.jpg"))
+    assert run.returncode == 1
+    assert "unsupported_media_type" in run.stderr
+    assert "Traceback" not in run.stderr
