@@ -1,4 +1,4 @@
-"""`facesocial bench accuracy`: every figure through the pipeline, on the evaluation data; thresholds for the catalogue."""
+"""`facesocial bench accuracy`: figures through the pipeline, and thresholds for the catalogue."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def recognition(pipeline: Pipeline, data: Path) -> Recognition:
 
 
 def deepfake(pipeline: Pipeline, data: Path) -> Binary:
-    """MesoNet's validation crops, each given as the face: YuNet's box is 1/1.09 of them, the network's crop 1.1 boxes."""
+    """MesoNet's validation crops, each given as the face: YuNet's box is 1/1.09 of them, our crop 1.1 boxes."""
     crops = list(datasets.mesonet(data))
     scores = [_score(pipeline, crop, Task.DEEPFAKE, 1.1) for crop in crops]
     return _binary(np.array(scores), crops)

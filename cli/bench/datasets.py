@@ -1,4 +1,4 @@
-"""The evaluation data (`FACESOCIAL_TEST_DATA`), as pictures with what is known about them. Nothing of it is ever stored."""
+"""The evaluation data (`FACESOCIAL_TEST_DATA`): pictures, and what is known about them. Nothing of it is stored."""
 
 from __future__ import annotations
 

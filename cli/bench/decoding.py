@@ -82,7 +82,7 @@ def _works(data: bytes, pipeline: Pipeline) -> dict[str, partial[int]]:
     group = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
     faces = [report.face for report in pipeline.analyze(_open(data), ()).faces]
     large = portrait(group, max(faces, key=lambda face: face.area))
-    photographs = {f"{len(faces)} faces": photograph(group), "one large face": photograph(large)}
+    photographs = {f"{len(faces)} faces": photograph(group), "large faces": photograph(large)}
     works = {f"decode, {name}": partial(_decode, photograph(group), scale) for name, scale in SCALES.items()}
     for what, content in photographs.items():
         works[f"embed {what}"] = partial(_embed, pipeline, content)

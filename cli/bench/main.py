@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.console import Console
 
 from cli.bench import speed
+from cli.bench.machine import Machine
+from cli.bench.report import write_section
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,3 +22,22 @@ def bench() -> None:
 
 app.command("pipeline")(speed.pipeline)
 app.command("decode")(speed.decode)
+
+
+@app.command("accuracy")
+def accuracy(
+    data: Annotated[
+        Path, typer.Option(envvar="FACESOCIAL_TEST_DATA", exists=True, file_okay=False, help="the evaluation data")
+    ],
+    write: speed.Write = None,
+) -> None:
+    """Measure accuracy through the pipeline, and the thresholds that the catalogue states."""
+    from cli.bench.accuracy_table import markdown
+    from models.library import Library
+
+    with Console(stderr=True).status("a few minutes …") as status:
+        text = markdown(Library.open(), data, Machine.here(), status.update)
+    typer.echo(text)
+    if write is not None:
+        write_section(write, "accuracy", text)
+        typer.echo(f"wrote the section into {write}", err=True)

@@ -68,7 +68,9 @@ def test_every_problem_is_named_at_once(write) -> None:  # type: ignore[no-untyp
 def test_wrong_variable_is_named(write, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     """A value from the environment is not blamed on the file."""
     monkeypatch.setenv("FACESOCIAL__LIMITS__SIDE_MIN", "0")
-    with pytest.raises(ConfigurationError, match="environment variable FACESOCIAL__LIMITS__SIDE_MIN: limits.side_min"):
+    with pytest.raises(
+        ConfigurationError, match=r"environment variable FACESOCIAL__LIMITS__SIDE_MIN: limits\.side_min"
+    ):
         load_configuration(write(""))
 
 

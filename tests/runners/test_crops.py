@@ -26,12 +26,12 @@ class Source:
     @property
     def width(self) -> int:
         """Pixels."""
-        return self.image.shape[1]
+        return int(self.image.shape[1])
 
     @property
     def height(self) -> int:
         """Pixels."""
-        return self.image.shape[0]
+        return int(self.image.shape[0])
 
     def at(self, resolution: float) -> Image:
         """Halved as often as allowed."""

@@ -1,4 +1,4 @@
-"""Accuracy on the evaluation data, through the pipeline. The bounds are the issue's; the figures are in docs/benchmarks.md."""
+"""Accuracy on the evaluation data, through the pipeline. The figures themselves are in docs/benchmarks.md."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,7 +47,7 @@ def test_letterbox_lies_in_the_corner() -> None:
     assert board.sum() == 9 * 3 * 32 * 64
 
 
-def candidates(boxes: list[list[float]], scores: list[float]) -> Candidates:
+def candidates(boxes: Sequence[Sequence[float]], scores: Sequence[float]) -> Candidates:
     """Without landmarks."""
     return Candidates(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), None)
 
@@ -64,7 +66,14 @@ def test_most_faces() -> None:
 
 def test_nonsense_boxes_are_dropped() -> None:
     """A network gone wrong yields no box with NaN, infinity or no area."""
-    boxes = [[np.nan, 0, 1, 1], [0, 0, np.inf, 1], [5, 5, 5, 9], [9, 9, 3, 3], [0, 0, 4, 4]]
+    nan, inf = float("nan"), float("inf")
+    boxes = [
+        [nan, 0.0, 1.0, 1.0],
+        [0.0, 0.0, inf, 1.0],
+        [5.0, 5.0, 5.0, 9.0],
+        [9.0, 9.0, 3.0, 3.0],
+        [0.0, 0.0, 4.0, 4.0],
+    ]
     assert suppress(candidates(boxes, [0.9] * 5), 0.4, 100) == [4]
 
 
@@ -85,7 +94,7 @@ def test_a_flood_of_candidates_is_bounded() -> None:
 @given(st.lists(st.tuples(coordinates, coordinates, coordinates, coordinates), max_size=30), st.floats(0.05, 0.95))
 def test_what_is_kept_does_not_overlap(boxes: list[tuple[float, ...]], iou: float) -> None:
     """For any boxes: survivors pairwise at or under the limit, in order of score."""
-    found = candidates([list(box) for box in boxes], list(np.linspace(1, 0, len(boxes))))
+    found = candidates([list(box) for box in boxes], np.linspace(1, 0, len(boxes)).tolist())
     kept = suppress(found, iou, 100)
     assert kept == sorted(kept)
     for place, first in enumerate(kept):

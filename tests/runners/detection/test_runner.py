@@ -11,6 +11,7 @@ import pytest
 from cli.bench.accuracy import open_picture
 from cli.bench.accuracy_table import pipeline_with
 from facesocial.configuration import CpuSettings
+from facesocial.results import Tensor
 from models.catalogue import load_catalogue
 from models.library import Library
 from models.pull import Installer
@@ -20,10 +21,10 @@ from vram_policy import CpuArbiter
 pytestmark = pytest.mark.integration
 
 
-def boxes(library: Library, detector: str, content: bytes) -> np.ndarray:  # type: ignore[type-arg]
+def boxes(library: Library, detector: str, content: bytes) -> Tensor:
     """From left to right."""
     report = pipeline_with(library, detector).detect(open_picture(content), None, 100)
-    return np.array(sorted(found.face.box for found in report.faces))
+    return np.array(sorted(found.face.box for found in report.faces), np.float32)
 
 
 def test_detectors_agree(library: Library, six_faces: Path) -> None:

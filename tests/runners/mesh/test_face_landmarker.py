@@ -26,7 +26,7 @@ def meshes(pipeline: Pipeline, content: bytes) -> list[tuple[Face, Mesh]]:
 
 @pytest.mark.integration
 def test_points_lie_on_the_face(library: Library, six_faces: Path) -> None:
-    """478 points whose eyes and mouth are where SCRFD's landmarks are, within 5 % of the face (YuNet's drift on tilted heads)."""
+    """478 points, eyes and mouth where SCRFD's landmarks are, within 5 % of the face (YuNet's drift on tilted heads)."""
     for face, mesh in meshes(pipeline_with(library, "scrfd_2.5g"), six_faces.read_bytes()):
         assert mesh.points.shape == (478, 3)
         assert len(mesh.blendshapes) == 52
@@ -62,7 +62,7 @@ def test_no_face_in_the_crop_is_none(parts: Parts) -> None:
 @pytest.mark.unit
 @pytest.mark.parametrize(("yaw", "pitch", "roll"), [(30, 0, 0), (0, 20, 0), (0, 0, -15), (-25, 10, 5), (60, -30, 20)])
 def test_head_pose_of_a_known_rotation(yaw: float, pitch: float, roll: float) -> None:
-    """R = Ry(yaw) · Rx(pitch) · Rz(−roll), scaled, gives its angles back; yaw > 0 points to the right of the picture."""
+    """R = Ry(yaw) · Rx(pitch) · Rz(−roll), scaled, gives its angles back; yaw > 0 points right in the picture."""
     y, x, z = np.radians([yaw, pitch, -roll])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]])

@@ -10,6 +10,7 @@ import pytest
 from bentos.composition import Parts
 from cli.bench.accuracy import open_picture
 from facesocial.capabilities import Capability, Task
+from facesocial.results import Embedding
 
 pytestmark = pytest.mark.integration
 
@@ -46,4 +47,7 @@ def test_batching_changes_nothing(parts: Parts, six_faces: Path) -> None:
     views = [(generator.integers(0, 255, (112, 112, 3)).astype(np.uint8),) for _ in range(20)]
     together = runner.run(views).results
     for view, result in zip(views, together, strict=True):
-        assert np.allclose(runner.run([view]).results[0].vector, result.vector, atol=1e-4)
+        alone = runner.run([view]).results[0]
+        assert isinstance(alone, Embedding)
+        assert isinstance(result, Embedding)
+        assert np.allclose(alone.vector, result.vector, atol=1e-4)
