@@ -8,7 +8,7 @@ from _bentoml_sdk import Service
 from starlette.types import ASGIApp
 
 from bentos.openapi import describe
-from services.edge.wrapper import Edge, probes
+from services.edge.wrapper import Edge, nothing, probes
 from services.readiness import Readiness
 
 
@@ -18,6 +18,8 @@ def serve_behind_edge(readiness: Readiness) -> None:
 
     def behind_edge(self: Service[Any], is_main: bool = True) -> ASGIApp:
         app = to_asgi(self, is_main=is_main)
-        return Edge(app, {**probes(readiness), "/docs.json": describe(self)}) if is_main else app
+        # BentoML's start page loads a tracker from Google.
+        pages = {**probes(readiness), "/docs.json": describe(self), "/": nothing}
+        return Edge(app, pages) if is_main else app
 
     Service.to_asgi = behind_edge

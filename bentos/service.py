@@ -14,11 +14,10 @@ from bentos.composition import compose
 from bentos.server import serve_behind_edge
 from facesocial.capabilities import Task
 from facesocial.configuration import load_configuration
-from facesocial.errors import FaceSocialError
 from facesocial.logging import configure_logging
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
-from services.edge.problems import internal, problem_of
+from services.edge.problems import problem_of
 from services.edge.wrapper import request_id
 from services.readiness import Readiness
 
@@ -93,11 +92,11 @@ class FaceSocial:
         try:
             read = await form.read(configuration.limits)
             result = await answer(read, identity, time.perf_counter() - started)
-        except FaceSocialError as error:
-            return problem_of(error, identity)
-        except Exception:
-            log.exception("unhandled", request_id=identity)
-            return internal(identity)
+        except Exception as error:
+            refusal = problem_of(error, identity)
+            if refusal.status_code == 500:
+                log.exception("unhandled", request_id=identity)
+            return refusal
         return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
 
 

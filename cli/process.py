@@ -8,11 +8,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import httpx
 
@@ -24,21 +24,24 @@ START_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service."""
+    """A running service: where it answers, its first process, and the file that holds its log while it runs."""
 
     url: str
     pid: int
+    log: Path
 
     @classmethod
     @contextmanager
-    def start(cls, variables: Mapping[str, str] | None = None) -> Iterator[Service]:
-        """Start on loopback, wait until it is ready, stop it and all its processes in the end.
+    def start(
+        cls, variables: Mapping[str, str] | None = None, until: Callable[[Service], bool] | None = None
+    ) -> Iterator[Service]:
+        """Start on loopback, wait until it is ready (or `until` says so), stop it and all its processes in the end.
 
         Raises:
-            FaceSocialError: it ended or was not ready in time; the end of its log is in the message.
+            FaceSocialError: it ended or did not get there in time; the end of its log is in the message.
         """
         port = _free_port()
-        with tempfile.TemporaryFile() as log:
+        with tempfile.NamedTemporaryFile(prefix="facesocial-", suffix=".log") as log:
             process = subprocess.Popen(  # noqa: S603 — our own command
                 command("127.0.0.1", port),
                 env={**environment(), **(variables or {})},
@@ -47,8 +50,8 @@ class Service:
                 start_new_session=True,
             )
             try:
-                service = cls(f"http://127.0.0.1:{port}", process.pid)
-                service._wait(process, log)
+                service = cls(f"http://127.0.0.1:{port}", process.pid, Path(log.name))
+                service._wait(process, until or Service.ready)
                 yield service
             finally:
                 _stop(process)
@@ -67,17 +70,20 @@ class Service:
             raise FaceSocialError(f"{response.status_code} {body.get('code')}: {body.get('detail')}")
         return body
 
-    def _wait(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    def ready(self) -> bool:
+        """What `/readyz` says; False while nothing listens."""
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _wait(self, process: subprocess.Popen[bytes], until: Callable[[Service], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass  # not listening yet
+            if until(self):
+                return
             time.sleep(0.1)
-        log.seek(0)
-        tail = log.read()[-2000:].decode("utf-8", "replace")
+        tail = self.log.read_bytes()[-2000:].decode("utf-8", "replace")
         raise FaceSocialError(f"the service did not become ready\n{tail}")
 
 

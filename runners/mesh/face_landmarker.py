@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
 
 import cv2
@@ -38,7 +39,10 @@ class FaceLandmarker:
 
 
 class MeshRunner:
-    """The mesh of each face, or None where MediaPipe finds none in the crop."""
+    """The mesh of each face, or None where MediaPipe finds none in the crop.
+
+    `close()` frees the graph; the end of the process does it too.
+    """
 
     def __init__(self, adapter: FaceLandmarker, installed: InstalledModel) -> None:
         self.adapter = adapter
@@ -51,14 +55,12 @@ class MeshRunner:
             )
         )
         self._lock = threading.Lock()
+        # Left to the interpreter's end, MediaPipe's own threads can keep the process from ending.
+        self.close = weakref.finalize(self, self._task.close)
 
     def run(self, faces: Sequence[Views]) -> Outcome[Mesh | None]:
         """One by one: MediaPipe has no batch."""
-        return Outcome(tuple(self._look(crop) for (crop,) in faces), "cpu")
-
-    def close(self) -> None:
-        """Free the graph; MediaPipe complains when the interpreter does it."""
-        self._task.close()
+        return Outcome(tuple(self._look(crop) for (crop,) in faces), "cpu" if faces else "")
 
     def _look(self, crop: Image) -> Mesh | None:
         picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=cv2.cvtColor(crop, cv2.COLOR_BGR2RGB))

@@ -67,9 +67,9 @@ def problem(code: str, detail: str, request_id: str) -> Response:
     return Response(json.dumps(body), status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def problem_of(error: FaceSocialError, request_id: str) -> Response:
-    """The answer for an error of ours. What is not meant for callers is answered as `internal`, without detail."""
-    if error.code in STATUS:
+def problem_of(error: Exception, request_id: str) -> Response:
+    """The answer for an error. One that is not ours, or not for callers, is answered as `internal`, without detail."""
+    if isinstance(error, FaceSocialError) and error.code in STATUS and error.code != "internal":
         return problem(error.code, error.detail, request_id)
     return internal(request_id)
 

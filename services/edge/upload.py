@@ -5,7 +5,6 @@ Nothing is spooled to disk, no URL is followed, file names are ignored, and read
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -143,10 +142,15 @@ def _refuse_constant(name: str) -> None:
 
 
 def _decode(name: str, value: Any, limits: LimitSettings) -> bytes:
+    error = FileExpected(f"'{name}' must hold a file in plain base64 (no data URI, no white space)")
+    if not isinstance(value, str):
+        raise error
     try:
-        content = base64.b64decode(value.encode("ascii") if isinstance(value, str) else b"!", validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise FileExpected(f"'{name}' must hold a file in plain base64 (no data URI, no white space)") from error
+        content = binascii.a2b_base64(value, strict_mode=True)
+    except (binascii.Error, ValueError) as cause:
+        raise error from cause
+    if len(value) != -(-len(content) // 3) * 4:  # the strict mode lets superfluous padding pass
+        raise error
     if len(content) > limits.image_bytes:
         raise PayloadTooLarge(f"the limit is {limits.image_bytes} bytes")
     return content

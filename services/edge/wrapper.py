@@ -113,8 +113,9 @@ class _Reply:
         self._replaced = True
 
     def log(self) -> None:
-        """One line a request: the route, never the query or what was sent."""
-        log.info(
+        """One line a request: the route, never the query or what was sent. Probes that went well are not worth one."""
+        write = log.debug if self._scope["path"] in PROBES and self._status == 200 else log.info
+        write(
             "request",
             request_id=self._scope[REQUEST_ID],
             method=self._scope["method"],
@@ -142,6 +143,11 @@ def probes(readiness: Readiness) -> dict[str, ASGIApp]:
         await get_only(scope, answer)(scope, receive, send)
 
     return {"/livez": livez, "/healthz": livez, "/readyz": readyz}
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """404: in place of pages of BentoML that we do not serve."""
+    await problem(*FOREIGN[404], scope[REQUEST_ID])(scope, receive, send)
 
 
 def get_only(scope: Scope, answer: Response) -> Response:

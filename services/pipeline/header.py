@@ -26,6 +26,9 @@ PNG: Final = b"\x89PNG\r\n\x1a\n"
 PIECES: Final = 256
 """A JPEG of more segments, or a PNG of more chunks before its pixels, was made to keep readers busy."""
 
+CHUNKS: Final = 65_536
+"""Most chunks of a PNG in all; writers cut the pixels into pieces of 8 kB and more."""
+
 SCANS: Final = 64
 """A progressive JPEG has about ten; each costs a pass over all coefficients (20 ms at 36 megapixels)."""
 
@@ -72,7 +75,7 @@ def read_header(data: bytes, limits: LimitSettings) -> Header:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
             _check_size(image.width, image.height, limits)
-            return Header(FORMATS[str(image.format)], image.width, image.height, _orientation(image))
+            header = Header(FORMATS[str(image.format)], image.width, image.height, _orientation(image))
     except (
         UnidentifiedImageError,
         OSError,
@@ -84,6 +87,9 @@ def read_header(data: bytes, limits: LimitSettings) -> Header:
         zlib.error,
     ) as error:
         raise ImageTruncated("the image header is damaged or cut short") from error
+    if header.format == "png":
+        _check_lengths(data)
+    return header
 
 
 def _known_signature(data: bytes) -> bool:
@@ -131,8 +137,7 @@ def _check_chunks(data: bytes) -> None:
     """Count a PNG's chunks before the pixels.
 
     Raises:
-        ImageTruncated: more than `PIECES`, or the pixels are an animation's frame of another size than the picture:
-            OpenCV leaves the rest of the picture uninitialised.
+        ImageTruncated: more than `PIECES`, or the pixels are an animation's frame of another size than the picture.
     """
     position = len(PNG)
     for _ in range(PIECES):
@@ -143,3 +148,20 @@ def _check_chunks(data: bytes) -> None:
             raise ImageTruncated("the first frame is not as large as the picture")
         position += 12 + length
     raise ImageTruncated(f"more than {PIECES} chunks before the pixels")
+
+
+def _check_lengths(data: bytes) -> None:
+    """See that every chunk ends inside the file: OpenCV allocates what a length says, up to 2 GB, before it reads.
+
+    Raises:
+        ImageTruncated: one does not, or there are more than `CHUNKS`.
+    """
+    position = len(PNG)
+    for _ in range(CHUNKS):
+        length, kind = int.from_bytes(data[position : position + 4]), data[position + 4 : position + 8]
+        position += 12 + length
+        if position > len(data):
+            raise ImageTruncated("the image ends early")
+        if kind == b"IEND":
+            return
+    raise ImageTruncated(f"more than {CHUNKS} chunks")

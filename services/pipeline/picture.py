@@ -37,7 +37,7 @@ class Picture:
     def __init__(self, data: bytes, header: Header) -> None:
         self._data = np.frombuffer(data, np.uint8)
         self._header = header
-        self._levels: dict[int, Image] = {}
+        self.levels: dict[int, Image] = {}
         self.width, self.height = header.upright
         self.decode_seconds = 0.0
 
@@ -50,20 +50,20 @@ class Picture:
             ImageTruncated: the pixels end early or are damaged.
         """
         level = next(level for level in (3, 2, 1, 0) if 0.5**level >= resolution or level == 0)
-        if level not in self._levels:
+        if level not in self.levels:
             started = time.perf_counter()
-            self._levels[level] = self._make(level)
+            self.levels[level] = self._make(level)
             self.decode_seconds += time.perf_counter() - started
-        return self._levels[level]
+        return self.levels[level]
 
     def _make(self, level: int) -> Image:
-        finer = max((known for known in self._levels if known < level), default=None)
+        finer = max((known for known in self.levels if known < level), default=None)
         if finer is None and self._header.format == "jpeg" and self.width * self.height > EAGER_PIXELS:
             return self._decode(level)
         if finer is None:
             finer = 0
-            self._levels[0] = self._decode(0)
-        image = self._levels[finer]
+            self.levels[0] = self._decode(0)
+        image = self.levels[finer]
         size = -(-self.width >> level), -(-self.height >> level)
         return image if finer == level else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -19,6 +19,9 @@ from services.pipeline.picture import Picture
 NO_CROP = "no_landmarks"
 """Reason given for a result that needs landmarks when the detector gives none."""
 
+NOT_FOUND = "not_found"
+"""Reason given when a network looked at the face and found nothing to answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class FaceReport:
@@ -158,5 +161,5 @@ def _file(
     results = iter(outcome.results)
     for report, view in zip(reports, views, strict=True):
         report.results[task] = None if view is None else runner.adapter.place(next(results), report.face)
-        if view is None:
-            report.reasons[task] = NO_CROP
+        if report.results[task] is None:
+            report.reasons[task] = NO_CROP if view is None else NOT_FOUND

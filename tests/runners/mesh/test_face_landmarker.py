@@ -26,7 +26,7 @@ def meshes(pipeline: Pipeline, content: bytes) -> list[tuple[Face, Mesh]]:
 
 @pytest.mark.integration
 def test_points_lie_on_the_face(library: Library, six_faces: Path) -> None:
-    """478 points, eyes and mouth where SCRFD's landmarks are, within 5 % of the face (YuNet's drift on tilted heads)."""
+    """478 points, eyes and mouth where SCRFD sees them, within 5 % of the face (YuNet's drift on tilted heads)."""
     for face, mesh in meshes(pipeline_with(library, "scrfd_2.5g"), six_faces.read_bytes()):
         assert mesh.points.shape == (478, 3)
         assert len(mesh.blendshapes) == 52

@@ -1,0 +1,67 @@
+"""Services with less than everything installed, and what a running one uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from cli.process import Service
+from models.catalogue import load_catalogue
+from models.library import Library
+from models.pull import Installer
+from models.store import Store
+
+
+@contextmanager
+def running(home: Path, **variables: str) -> Iterator[Service]:
+    """A service on the model store in `home`, as soon as its warm-up is done, ready or not."""
+    with Service.start(
+        {"BENTOML_HOME": str(home), **variables}, until=lambda service: b"warm-up done" in service.log.read_bytes()
+    ) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def empty_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Nothing is installed."""
+    folder = tmp_path_factory.mktemp("empty")
+    with running(folder / "bentoml") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def detecting_service(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Only the detector is installed."""
+    folder = tmp_path_factory.mktemp("detecting")
+    home = folder / "bentoml"
+    library = Library(Store(home))
+    spec = next(spec for spec in load_catalogue().pack("permissive") if spec.alias == "face-detection")
+    Installer(library).pull((spec,), accept_licence=True)
+    installed = library.store.find(spec)
+    assert installed
+    library.aliases.activate("face-detection", installed.tag)
+    with running(home) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def client(service: Service) -> Iterator[httpx.Client]:
+    """Of the full service."""
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def resident(service: Service) -> Callable[[], int]:
+    """Bytes of RSS of the service's process tree."""
+
+    def measure() -> int:
+        processes = [psutil.Process(service.pid), *psutil.Process(service.pid).children(recursive=True)]
+        return sum(int(process.memory_info().rss) for process in processes)
+
+    return measure

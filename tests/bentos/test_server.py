@@ -1,0 +1,205 @@
+"""BentoML's server behind our edge: its own answers in our form, its back doors shut (checks S)."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import os
+import pickle
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from cli.process import Service
+from tests.pictures import noise, plain
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("POST", "/v1/nothing", 404, "not_found"),
+        ("GET", "/v1/../../etc/passwd", 404, "not_found"),
+        ("GET", "/v1/detect", 405, "method_not_allowed"),
+        ("PUT", "/v1/detect", 405, "method_not_allowed"),
+        ("DELETE", "/readyz", 405, "method_not_allowed"),
+        ("POST", "/docs.json", 405, "method_not_allowed"),
+        ("BREW", "/v1/detect", 405, "method_not_allowed"),
+    ],
+)
+def test_bentomls_errors_become_ours(client: httpx.Client, method: str, path: str, status: int, code: str) -> None:
+    response = client.request(method, path)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert ("allow" in response.headers) == (status == 405)
+
+
+def test_probes(client: httpx.Client) -> None:
+    assert client.get("/livez").status_code == 200
+    response = client.get("/readyz")
+    assert response.json() == {"ready": True, "reasons": [], "degraded": []}
+    assert client.get("/readyz", headers={"X-Request-Id": "my-own-id"}).headers["x-request-id"] == "my-own-id"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/v1/detect", "/nothing", "/docs.json", "/schema.json"])
+def test_s16_headers(client: httpx.Client, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-request-id"]
+    assert "server" not in headers
+
+
+class Canary:
+    """What an unpickler would call."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.file}",)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/vnd.bentoml+pickle", "APPLICATION/VND.BENTOML+PICKLE", "application/vnd.bentoml+pickle;x=y"],
+)
+@pytest.mark.parametrize("route", ["/v1/detect", "/v1/analyze", "/v1/verify"])
+def test_s1_a_pickle_is_never_opened(client: httpx.Client, tmp_path: Path, content_type: str, route: str) -> None:
+    body = pickle.dumps({"image": Canary(tmp_path / "canary")})
+    response = client.post(route, content=body, headers={"Content-Type": content_type, "Payload-Container": "pickle"})
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.fixture
+def canary() -> Iterator[tuple[int, list[str]]]:
+    """A web server that nobody must ask: (port, paths asked for)."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port, asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_s2_a_url_is_never_followed(client: httpx.Client, canary: tuple[int, list[str]]) -> None:
+    """In every form a body can have: 422 `file_expected`; as the content of a file it is 415."""
+    port, asked = canary
+    for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"):
+        url = f"http://{host}:{port}/x.jpg"
+        for response in (
+            client.post("/v1/detect", files={"image": (None, url)}),
+            client.post("/v1/detect", data={"image": url}),
+            client.post("/v1/detect", json={"image": url}),
+            client.post("/v1/detect", content=url, headers={"Content-Type": "text/plain"}),
+            client.post("/v1/detect", content=url),
+            client.post("/v1/verify", files={"image_a": ("a.jpg", plain()), "image_b": (None, url)}),
+        ):
+            assert (response.status_code, response.json()["code"]) == (422, "file_expected")
+        response = client.post("/v1/detect", files={"image": ("x.jpg", url.encode(), "image/jpeg")})
+        assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    assert asked == []
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "/tmp/hunter2", "hunter2\x00", "hunter2" * 700, "\u202ehunter2"])
+def test_s7_file_names_are_never_echoed(client: httpx.Client, name: str) -> None:
+    for image in (noise(), b"no picture"):
+        response = client.post("/v1/detect", files={"image": (name, image)})
+        assert response.status_code in (200, 400, 415)
+        assert "hunter2" not in response.text
+        assert "etc" not in response.text
+
+
+def test_s7_nothing_is_written(client: httpx.Client) -> None:
+    before = {path for path in Path("/tmp").iterdir() if path.stat().st_mtime > time.time() - 1}
+    client.post("/v1/detect", files={"image": ("hunter2.jpg", noise("PNG", 1600, 1200))})
+    new = {path for path in Path("/tmp").iterdir() if path.stat().st_mtime > time.time() - 1} - before
+    assert not any("hunter2" in path.name for path in new)
+
+
+def test_s8_s9_s10_malformed_bodies(client: httpx.Client) -> None:
+    part = 'Content-Disposition: form-data; name="{}"; filename="x"\r\n\r\nx\r\n'
+    many = "".join("--b\r\n" + part.format(n) for n in range(1001)) + "--b--\r\n"
+    twice = ("--b\r\n" + part.format("image")) * 2 + "--b--\r\n"
+    multipart = "multipart/form-data; boundary=b"
+    for content_type, body in [
+        (multipart, many),
+        (multipart, twice),
+        (multipart, "--b\r\nno colon\r\n\r\nx\r\n--b--\r\n"),
+        (multipart, "--b" + "-" * 5_000_000),
+        ("multipart/form-data; boundary=" + "b" * 30_000, "--b"),
+        ("multipart/form-data", many),
+        ("application/json", "[" * 10_000),
+        ("application/json", '{"image": "QUJD", "min_score": 1e400}'),
+        ("application/json", '{"image": "QUJD", "image": "QUJD"}'),
+        ("application/json", '{"image": "' + "x" * 10_000_000),
+        ("application/json", '{"image": "QUJD", "min_score": NaN}'),
+    ]:
+        response = client.post("/v1/detect", content=body, headers={"Content-Type": content_type})
+        assert response.status_code in (400, 422)
+        assert response.elapsed.total_seconds() < 0.5
+
+
+def test_s15_a_compressed_body_is_refused(client: httpx.Client) -> None:
+    body = gzip.compress(bytes(50 << 20))
+    response = client.post(
+        "/v1/detect", content=body, headers={"Content-Encoding": "gzip", "Content-Type": "image/png"}
+    )
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_s6_an_endless_body_is_cut_off(service: Service, declared: bool) -> None:
+    """413 at once (declared) or at the limit (chunked), then the connection closes.
+
+    What the two kernels buffer counts as sent; `test_upload.py` counts what is read.
+    """
+    address = urlsplit(service.url)
+    assert address.port
+    framing = f"Content-Length: {1 << 30}" if declared else "Transfer-Encoding: chunked"
+    head = f"POST /v1/detect HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n{framing}\r\n\r\n".encode()
+    block = bytes(65_536) if declared else b"10000\r\n" + bytes(65_536) + b"\r\n"
+    limit = 0 if declared else 10 * 1024 * 1024
+    sent, answer = 0, b""
+    with socket.create_connection((str(address.hostname), address.port), timeout=10) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        connection.sendall(head)
+        try:
+            while sent < limit + (64 << 20):
+                connection.sendall(block)
+                sent += len(block)
+        except OSError:
+            pass  # the server has closed
+        try:
+            while received := connection.recv(65_536):
+                answer += received
+        except ConnectionResetError:
+            pass
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"payload_too_large" in answer
+    assert sent < limit + (4 << 20)  # 0.5 MiB as measured; 1 GiB if the connection stayed
+
+
+def test_a_caller_who_leaves_in_the_middle_does_no_harm(service: Service, client: httpx.Client) -> None:
+    address = urlsplit(service.url)
+    assert address.port
+    for _ in range(20):
+        with socket.create_connection((str(address.hostname), address.port), timeout=10) as connection:
+            connection.sendall(
+                b"POST /v1/detect HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: 99\r\n\r\nx"
+            )
+    assert client.get("/readyz").status_code == 200

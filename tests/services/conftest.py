@@ -1,0 +1,48 @@
+"""A detector that waits for the test, so that deadlines and queues need no sleeping."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from facesocial.capabilities import Capability
+from facesocial.results import Face
+from services.pipeline.picture import Picture
+from services.pipeline.pipeline import FaceReport, Report
+
+
+@dataclass
+class GatedPipeline:
+    """`detect` begins, then waits for `gate`; `began` counts."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    began: int = 0
+
+    def detect(self, picture: Picture, min_score: float | None, max_faces: int) -> Report:
+        """One face, as large as the picture, `max_faces` times."""
+        self.began += 1
+        self.entered.release()
+        assert self.gate.wait(30)
+        face = Face((0.0, 0.0, float(picture.width), float(picture.height)), min_score or 0.9, None)
+        return Report(
+            picture.width,
+            picture.height,
+            (FaceReport(face),) * min(max_faces, 3),
+            {Capability.DETECTION.alias: "a:1"},
+            {Capability.DETECTION: "cpu"},
+            {"detection": 0.001},
+        )
+
+    def close(self) -> Any:
+        """Let everybody go."""
+        self.gate.set()
+
+
+@pytest.fixture
+def gated() -> GatedPipeline:
+    """A pipeline that waits."""
+    return GatedPipeline()

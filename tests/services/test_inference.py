@@ -1,0 +1,148 @@
+"""The routes without HTTP: deadline, declared types, limits on faces, verification on real pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bentos.composition import Parts
+from facesocial.capabilities import Task
+from facesocial.configuration import Configuration, CpuSettings, ServerSettings
+from facesocial.errors import DeadlineExceeded, InvalidParameter, UnsupportedMediaType
+from services.edge.forms import ImageForm, VerifyForm
+from services.edge.upload import UploadedFile
+from services.inference import Inference
+from tests.pictures import noise, plain
+
+pytestmark = pytest.mark.unit
+
+
+def inference(gated: Any, deadline_ms: int = 30_000) -> Inference:
+    server, cpu = ServerSettings(deadline_ms=deadline_ms), CpuSettings(requests=1)
+    return Inference(object(), gated, Configuration(server=server, cpu=cpu))  # type: ignore[arg-type]
+
+
+def image_form(content: bytes, declared: str = "", **fields: Any) -> ImageForm:
+    return ImageForm(image=UploadedFile(content, declared), **fields)
+
+
+async def test_deadline_ends_the_waiting_and_what_had_not_begun(gated: Any) -> None:
+    """504; the running work keeps its place until it ends, the queued one never starts (R15, R18)."""
+    service, form = inference(gated, deadline_ms=100), image_form(plain())
+    first, second = await asyncio.gather(
+        service.detect(form, "a", 0), service.detect(form, "b", 0), return_exceptions=True
+    )
+    assert isinstance(first, DeadlineExceeded)
+    assert isinstance(second, DeadlineExceeded)
+    assert "0.1 s" in str(first)
+    gated.gate.set()
+    answer = await service.detect(form, "c", 0)
+    assert answer.request_id == "c"
+    assert gated.began == 2
+    service.close()
+
+
+async def test_the_loop_stays_free_while_work_runs(gated: Any) -> None:
+    service = inference(gated)
+    task = asyncio.create_task(service.detect(image_form(plain()), "a", 0))
+    await asyncio.to_thread(gated.entered.acquire)
+    assert not task.done()
+    gated.gate.set()
+    assert len((await task).faces) == 3
+    service.close()
+
+
+@pytest.mark.parametrize("declared", ["", "application/octet-stream", "image/*", "image/png", "image/x-png"])
+async def test_a_true_or_missing_declaration_passes(gated: Any, declared: str) -> None:
+    gated.gate.set()
+    service = inference(gated)
+    answer = await service.detect(image_form(plain("PNG"), declared, max_faces=2, min_score=0.4), "a", 0.25)
+    assert (answer.image.width, answer.image.height) == (64, 48)
+    assert [face.score for face in answer.faces] == [0.4, 0.4]
+    assert answer.timing_ms == {"upload": 250, "detection": 1}
+    assert answer.device == {"detection": "cpu"}
+    service.close()
+
+
+@pytest.mark.parametrize("declared", ["image/jpeg", "image/gif", "text/html", "video/mp4", "image/" + "x" * 9999])
+async def test_i7_a_false_declaration_is_415(gated: Any, declared: str) -> None:
+    service = inference(gated)
+    with pytest.raises(UnsupportedMediaType) as caught:
+        await service.detect(image_form(plain("PNG"), declared), "a", 0)
+    assert len(str(caught.value)) < 120
+    assert gated.began == 0
+    service.close()
+
+
+async def test_more_faces_than_the_operator_permits_are_refused(gated: Any) -> None:
+    service = inference(gated)
+    with pytest.raises(InvalidParameter, match="max_faces: at most 200"):
+        await service.detect(image_form(plain(), max_faces=201), "a", 0)
+    service.close()
+
+
+@pytest.fixture
+def six(six_faces: Path) -> bytes:
+    """The picture of six people."""
+    return six_faces.read_bytes()
+
+
+def verify_form(a: bytes, b: bytes, liveness: bool = False) -> VerifyForm:
+    return VerifyForm(image_a=UploadedFile(a, ""), image_b=UploadedFile(b, ""), liveness=liveness)
+
+
+@pytest.mark.integration
+async def test_verify_knows_people(parts: Parts, data: Path) -> None:
+    obama, again, biden = ((data / "people" / name).read_bytes() for name in ("obama.jpg", "obama2.jpg", "biden.jpg"))
+    same = await parts.inference.verify(verify_form(obama, again), "a", 0)
+    other = await parts.inference.verify(verify_form(obama, biden), "b", 0)
+    assert same.same is True
+    assert other.same is False
+    assert same.similarity is not None
+    assert other.similarity is not None
+    assert same.similarity >= same.threshold > other.similarity
+    assert same.live_a is None
+    assert same.models.keys() == {"face-detection", "face-recognition"}
+
+
+@pytest.mark.integration
+async def test_verify_with_liveness_is_false_unless_both_live(parts: Parts, data: Path) -> None:
+    obama = (data / "people" / "obama.jpg").read_bytes()
+    answer = await parts.inference.verify(verify_form(obama, obama, liveness=True), "a", 0)
+    assert answer.similarity == pytest.approx(1, abs=1e-4)
+    assert answer.same is (answer.live_a and answer.live_b)
+    assert "face-liveness" in answer.models
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("liveness", [False, True])
+async def test_verify_without_a_face_has_no_opinion(parts: Parts, data: Path, liveness: bool) -> None:
+    obama = (data / "people" / "obama.jpg").read_bytes()
+    answer = await parts.inference.verify(verify_form(obama, noise(), liveness), "a", 0)
+    assert (answer.similarity, answer.same, answer.box_b) == (None, None, None)
+    assert answer.box_a is not None
+
+
+@pytest.mark.integration
+async def test_verify_takes_the_largest_face(parts: Parts, six: bytes) -> None:
+    found = await parts.inference.detect(image_form(six), "a", 0)
+    largest = max(found.faces, key=lambda face: (face.box[2] - face.box[0]) * (face.box[3] - face.box[1]))
+    answer = await parts.inference.verify(verify_form(six, six), "b", 0)
+    assert answer.box_a == answer.box_b == largest.box
+
+
+@pytest.mark.integration
+async def test_analyze_says_only_what_was_asked(parts: Parts, six: bytes) -> None:
+    form = image_form(six)
+    answer = await parts.inference.analyze(form, (Task.EMBED, Task.EMBED), "a", 0)
+    fields = answer.model_dump(exclude_unset=True)["faces"][0].keys()
+    assert fields == {"box", "score", "landmarks", "embedding"}
+    vectors = [face.embedding.vector for face in answer.faces if face.embedding]
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6), abs=1e-5)
+    everything = await parts.inference.analyze(form, None, "b", 0)
+    fields = everything.model_dump(exclude_unset=True)["faces"][0].keys()
+    assert fields == {"box", "score", "landmarks", "embedding", "liveness", "deepfake", "age", "gender"}
