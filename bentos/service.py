@@ -15,6 +15,7 @@ from bentos.server import serve_behind_edge
 from facesocial.capabilities import Task
 from facesocial.configuration import load_configuration
 from facesocial.logging import configure_logging
+from facesocial.memory import keep_freed_pages
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
 from services.edge.problems import problem_of
@@ -24,6 +25,7 @@ from services.readiness import Readiness
 configuration = load_configuration()
 configure_logging(configuration.logging)
 cv2.setNumThreads(1)  # parallelism is between requests and inside sessions
+keep_freed_pages()
 readiness = Readiness()
 log = structlog.get_logger(__name__)
 

@@ -12,6 +12,7 @@ import numpy as np
 from cli.bench.measurement import Block, measure
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import load_configuration
+from facesocial.memory import keep_freed_pages
 from models.library import Library
 from models.store import home
 from runners.crops import ARCFACE_TEMPLATE, similarity
@@ -104,6 +105,7 @@ def run_block(name: str, data: bytes, requests: int) -> Block:
 def _ready(name: str, data: bytes) -> Contestant:
     if "FaceAnalysis" not in name:
         cv2.setNumThreads(1)  # as the service does
+        keep_freed_pages()
     contestant = CONTESTANTS[name]()
     for _ in range(WARM_UP):
         contestant(data)
