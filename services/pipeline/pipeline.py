@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from facesocial.capabilities import Capability, Task
 from facesocial.results import Face, Image
@@ -15,6 +15,8 @@ from runners.crops import Crop
 from runners.library import RunnerLibrary
 from runners.mesh.face_landmarker import MeshRunner
 from services.pipeline.picture import Picture
+
+AnyRunner: TypeAlias = FaceRunner[Any] | MeshRunner
 
 NO_CROP = "no_landmarks"
 """Reason given for a result that needs landmarks when the detector gives none."""
@@ -106,11 +108,11 @@ class Pipeline:
         seconds["decode"] = seconds.get("decode", 0.0) + decoded
         seconds["crops"] = time.perf_counter() - started - decoded
 
-        futures = {task: self._submit(runner, views[task]) for task, runner in runners.items()}
+        outcomes = self._run(runners, views)
         reports = tuple(FaceReport(face) for face in faces)
         models, devices = dict(found.models), dict(found.devices)
-        for task, future in futures.items():
-            runner, (outcome, spent) = runners[task], future.result()
+        for task, runner in runners.items():
+            outcome, spent = outcomes[task]
             models[task.capability.alias] = runner.tag
             seconds[task.capability.value] = spent
             if outcome.device:
@@ -118,10 +120,15 @@ class Pipeline:
             _file(task, runner, reports, views[task], outcome)
         return Report(found.width, found.height, reports, models, devices, seconds)
 
-    def _submit(
-        self, runner: FaceRunner[Any] | MeshRunner, views: Sequence[Views | None]
-    ) -> Future[tuple[Outcome[Any], float]]:
-        return self._side_by_side.submit(_timed, runner, [view for view in views if view is not None])
+    def _run(
+        self, runners: Mapping[Task, AnyRunner], views: Mapping[Task, Sequence[Views | None]]
+    ) -> dict[Task, tuple[Outcome[Any], float]]:
+        """Side by side: the last task in this thread, which would only wait, the others in the pool."""
+        seen = {task: [view for view in views[task] if view is not None] for task in runners}
+        others = list(runners)[:-1]
+        futures = {task: self._side_by_side.submit(_timed, runners[task], seen[task]) for task in others}
+        here = {task: _timed(runners[task], seen[task]) for task in list(runners)[-1:]}
+        return here | {task: future.result() for task, future in futures.items()}
 
 
 class _Cutter:
@@ -131,7 +138,7 @@ class _Cutter:
         self._picture = picture
         self._known: dict[tuple[Crop, int], Image | None] = {}
 
-    def cut(self, runner: FaceRunner[Any] | MeshRunner, face: Face) -> Views | None:
+    def cut(self, runner: AnyRunner, face: Face) -> Views | None:
         """What `runner` wants to see of `face`, or None when the face lacks what a crop needs."""
         crops = [self._crop(crop, face) for crop in runner.adapter.crops]
         present = tuple(crop for crop in crops if crop is not None)
@@ -144,7 +151,7 @@ class _Cutter:
         return self._known[key]
 
 
-def _timed(runner: FaceRunner[Any] | MeshRunner, views: Sequence[Views]) -> tuple[Outcome[Any], float]:
+def _timed(runner: AnyRunner, views: Sequence[Views]) -> tuple[Outcome[Any], float]:
     started = time.perf_counter()
     outcome: Outcome[Any] = runner.run(views)
     return outcome, time.perf_counter() - started
@@ -152,7 +159,7 @@ def _timed(runner: FaceRunner[Any] | MeshRunner, views: Sequence[Views]) -> tupl
 
 def _file(
     task: Task,
-    runner: FaceRunner[Any] | MeshRunner,
+    runner: AnyRunner,
     reports: Sequence[FaceReport],
     views: Sequence[Views | None],
     outcome: Outcome[Any],

@@ -15,7 +15,7 @@ from facesocial.memory import keep_freed_pages
 if {keep}: keep_freed_pages()
 def work():
     for _ in range(20):
-        picture, tensor, canvas = np.ones(3_400_000, np.uint8), np.ones(1_000_000, np.float32), np.ones(400_000, np.uint8)
+        picture, canvas, tensor = np.ones(3_400_000, "B"), np.ones(400_000, "B"), np.ones(1_000_000, "f")
 work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 work()
