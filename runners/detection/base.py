@@ -18,8 +18,15 @@ from runners.tensors import to_nchw
 from vram_policy import Arbiter, Loadable
 from vram_policy.lease import Array
 
-CANVASES: Final = ((640, 640), (640, 480), (480, 640), (640, 384), (384, 640), (320, 320), (160, 160))
-"""(width, height) a picture may be laid on: few enough to warm up each, close to common photographs (4:3, 16:9)."""
+SIDES: Final = (480, 448, 384)
+CANVASES: Final = (
+    (640, 640),
+    *((640, side) for side in SIDES),
+    *((side, 640) for side in SIDES),
+    (320, 320),
+    (160, 160),
+)
+"""(width, height) a picture may be laid on: few enough to warm up each, close to common photographs (4:3, 3:2, 16:9)."""
 
 CANDIDATES: Final = 2000
 """Most boxes that enter suppression, best first: a picture of nothing but faces stays affordable."""
