@@ -9,7 +9,6 @@ from models.library import Library
 from runners.library import RunnerLibrary
 from services.inference import Inference
 from services.pipeline.pipeline import Pipeline
-from services.readiness import Readiness
 from vram_policy import CpuArbiter
 
 
@@ -27,8 +26,3 @@ def compose(configuration: Configuration) -> Parts:
     runners = RunnerLibrary(Library.open(), CpuArbiter(), configuration.cpu)
     pipeline = Pipeline(runners, configuration.cpu.requests)
     return Parts(runners, pipeline, Inference(runners, pipeline, configuration))
-
-
-def start(parts: Parts, readiness: Readiness, configuration: Configuration) -> None:
-    """Bring the models up in the background."""
-    readiness.warm_up(parts.runners, parts.pipeline, configuration)

@@ -41,7 +41,7 @@ def describe(service: Service[Any]) -> ASGIApp:
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client does."""
-    document = _with_binary_files(document)
+    document = _mended(document)
     version = document["info"]["version"]
     document["openapi"] = "3.1.0"  # what pydantic's schemas are: BentoML says 3.0, which has no type "null"
     document["info"] = {
@@ -50,6 +50,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
         "description": "Faces in a picture: where, who, live, genuine, how old.",
     }
     document["components"]["schemas"]["Problem"] = PROBLEM
+    document["paths"]["/readyz"]["get"]["responses"]["503"] = {"description": "not ready; the body says why"}
     for path, item in document["paths"].items():
         if not path.startswith("/v1/"):
             continue
@@ -83,12 +84,13 @@ def _problems() -> dict[str, Any]:
     return answers
 
 
-def _with_binary_files(node: Any) -> Any:
+def _mended(node: Any) -> Any:
+    """Files as OpenAPI describes them; no `default: null` beside a type that null is not of."""
     if isinstance(node, dict):
         if node.get("type") == "file":
             return {"type": "string", "format": "binary"}
-        return {key: _with_binary_files(value) for key, value in node.items()}
-    return [_with_binary_files(value) for value in node] if isinstance(node, list) else node
+        return {key: _mended(value) for key, value in node.items() if (key, value) != ("default", None)}
+    return [_mended(value) for value in node] if isinstance(node, list) else node
 
 
 def _as_json(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import structlog
 from starlette.responses import Response
 
 from bentos.composition import compose
-from bentos.server import serve_behind_edge
+from bentos.server import hide_supervisor, serve_behind_edge
 from facesocial.capabilities import Task
 from facesocial.configuration import load_configuration
 from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
+from services.deadline import within
 from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
 from services.edge.problems import problem_of
 from services.edge.wrapper import request_id
@@ -92,7 +93,7 @@ class FaceSocial:
         """Read, answer, and turn errors into problem+json."""
         identity, started = request_id(form.request), time.perf_counter()
         try:
-            read = await form.read(configuration.limits)
+            read = await within(configuration.server.deadline_ms / 1000, form.read(configuration.limits))
             result = await answer(read, identity, time.perf_counter() - started)
         except Exception as error:
             refusal = problem_of(error, identity)
@@ -103,3 +104,4 @@ class FaceSocial:
 
 
 serve_behind_edge(readiness)
+hide_supervisor()

@@ -28,6 +28,7 @@ def demo(
 ) -> None:
     """Pull the permissive models, start the service, send it a picture and show what it says."""
     picture = image or sample()
+    _check(picture)
     _pull()
     with progress.status("starting the service …"), Service.start() as service:
         progress.print(f"service ready at {service.url}")
@@ -40,7 +41,11 @@ def demo(
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return
+    if not answer["faces"]:
+        Console().print("no face found")
+        return
     Console().print(table(answer["faces"]))
+    Console().print("* see what these models are bad at:")
     for alias, caveat in answer["caveats"].items():
         Console().print(f"[dim]{alias}: {caveat}[/dim]")
 
@@ -59,6 +64,18 @@ def sample() -> Path:
         ) from error
 
 
+def _check(picture: Path) -> None:
+    """Find out what is wrong before anything is downloaded or started.
+
+    Raises:
+        FaceSocialError: the configuration is wrong, or the file is not a picture that the service takes.
+    """
+    from facesocial.configuration import load_configuration
+    from services.pipeline.header import read_header
+
+    read_header(picture.read_bytes(), load_configuration().limits)
+
+
 def _pull() -> None:
     """Bring the permissive pack in; what is installed already costs nothing."""
     from models.catalogue import load_catalogue
@@ -70,7 +87,17 @@ def _pull() -> None:
 def table(faces: list[dict[str, Any]]) -> Table:
     """One row a face."""
     view = Table(title="faces")
-    for column in ("face", "box", "score", "live", "fake", "age", "gender", "nearest other face"):
+    live, fake = (_threshold(faces, task) for task in ("liveness", "deepfake"))
+    for column in (
+        "face",
+        "box",
+        "score",
+        f"live *{live}",
+        f"fake *{fake}",
+        "age *",
+        "gender *",
+        "nearest other, cosine",
+    ):
         view.add_column(column)
     for index, face in enumerate(faces):
         view.add_row(
@@ -89,7 +116,13 @@ def table(faces: list[dict[str, Any]]) -> Table:
 def _verdict(result: dict[str, Any] | None, key: str) -> str:
     if result is None:
         return "–"
-    return f"{'yes' if result[key] else 'no'} {result['score']:.2f} (≥ {result['threshold']:.2f})"
+    return f"{'yes' if result[key] else 'no'} {result['score']:.2f}"
+
+
+def _threshold(faces: list[dict[str, Any]], task: str) -> str:
+    """For the head of a column; empty when the task was not done."""
+    result = faces[0].get(task)
+    return f" ≥ {result['threshold']:.2f}" if result else ""
 
 
 def _nearest(index: int, faces: list[dict[str, Any]]) -> str:
@@ -110,10 +143,11 @@ def _dot(a: list[float], b: list[float]) -> float:
 def _annotate(picture: Path, faces: list[dict[str, Any]]) -> None:
     """Draw boxes, landmarks and numbers into a copy beside the current folder."""
     import cv2
+    import numpy as np
 
-    canvas = cv2.imread(str(picture), cv2.IMREAD_COLOR)
+    canvas = cv2.imdecode(np.frombuffer(picture.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     if canvas is None:
-        return
+        raise FaceSocialError("the picture cannot be drawn on")
     thickness = max(1, round(max(canvas.shape) / 640))
     for index, face in enumerate(faces):
         x1, y1, x2, y2 = (round(edge) for edge in face["box"])
@@ -126,4 +160,7 @@ def _annotate(picture: Path, faces: list[dict[str, Any]]) -> None:
         cv2.putText(
             canvas, " ".join(words), (x1, y1 - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.6 * thickness, (80, 220, 80), thickness
         )
-    cv2.imwrite(str(OUTPUT), canvas)
+    try:
+        OUTPUT.write_bytes(cv2.imencode(OUTPUT.suffix, canvas)[1].tobytes())
+    except OSError as error:
+        raise FaceSocialError(f"{OUTPUT.resolve()} cannot be written: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -24,8 +25,15 @@ app.add_typer(configuration.app, name="config", help="Look at the configuration.
 app.add_typer(bench.app, name="bench", help="Measure this machine; figures are ratios within one run.")
 
 
+def _leave(number: int, _: object) -> None:
+    """End as Ctrl-C does, through every `finally`: a demo that is killed takes its service along."""
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """Run; an error of ours is one message and exit code 1, without a traceback."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     try:
         app()
     except FaceSocialError as error:

@@ -131,7 +131,7 @@ def list_models(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    columns = ("model", "tag", "capability", "serves", "licence", "commercial", "packs")
+    columns = ("tag", "model", "capability", "serves", "licence", "commercial", "verified", "packs")
     _print_table(columns, [tuple(_cell(row[column]) for column in columns) for row in rows])
 
 
@@ -187,6 +187,8 @@ def _row(spec: ModelSpec, model: InstalledModel | None, serves: Sequence[str]) -
         "commercial": spec.licence.commercial,
         "packs": list(spec.packs),
         "verified": spec.verified,
+        "obstacle": spec.obstacle,
+        "threshold": spec.threshold.model_dump() if spec.threshold else None,
         "limits": spec.limits,
     }
 
@@ -215,7 +217,9 @@ def _print_pulled(pulled: Sequence[Pulled]) -> None:
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
     _console().print(table, highlight=False)

@@ -20,6 +20,8 @@ from cli.serve import command, environment
 from facesocial.errors import FaceSocialError
 
 START_SECONDS = 120
+PASSING = ("starting", "warming up")
+"""Reasons of `/readyz` that go away by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,21 @@ class Service:
         except httpx.TransportError:
             return False
 
+    def _hopeless(self) -> str:
+        """Why it will never be ready, once its warm-up is over; else empty."""
+        try:
+            reasons = httpx.get(f"{self.url}/readyz", timeout=2).json()["reasons"]
+        except (httpx.TransportError, ValueError):
+            return ""
+        return "" if set(reasons) & set(PASSING) else "; ".join(reasons)
+
     def _wait(self, process: subprocess.Popen[bytes], until: Callable[[Service], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             if until(self):
                 return
+            if hopeless := self._hopeless():
+                raise FaceSocialError(f"the service cannot become ready: {hopeless}")
             time.sleep(0.1)
         tail = self.log.read_bytes()[-2000:].decode("utf-8", "replace")
         raise FaceSocialError(f"the service did not become ready\n{tail}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,20 +11,34 @@ from typing import Annotated
 import typer
 
 from facesocial.configuration import FILE_VARIABLE, find_file, load_configuration
+from facesocial.errors import ConfigurationError
 
 SOURCE = Path(__file__).parent.parent
 TARGET = "bentos.service:FaceSocial"
 
 
 def serve(
-    port: Annotated[int | None, typer.Option(help="default: server.port")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="default: server.port")] = None,
     host: Annotated[str | None, typer.Option(help="default: server.host")] = None,
 ) -> None:
     """Serve the HTTP API until interrupted."""
     server = load_configuration().server
+    _check_free(host or server.host, port or server.port)
     os.execvpe(  # noqa: S606 — our own command, no shell wanted
         sys.executable, command(host or server.host, port or server.port), environment()
     )
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say so before BentoML does, at length.
+
+    Raises:
+        ConfigurationError: nobody can listen there.
+    """
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def command(host: str, port: int) -> list[str]:

@@ -15,7 +15,7 @@ def keep_freed_pages() -> None:
     """Let glibc keep up to 128 MiB of freed memory per arena, and map only blocks of 32 MiB and more.
 
     By default each picture-sized buffer goes back to the kernel when it is freed and is faulted in again, page by page,
-    by the next request: 2 500 page faults and 7 to 10 ms of a 30 ms request, measured. Elsewhere than on glibc: nothing.
+    by the next request: 2 500 page faults and 7 to 10 ms of a 30 ms request, measured. Without glibc: nothing.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

@@ -118,7 +118,8 @@ class Aliases:
     def _checked(self, alias: str, tag: str) -> InstalledModel:
         model = self._store.get(tag)
         if model.spec.alias != alias:
-            raise ModelError(f"{model.tag} is a model for {model.spec.capability} and cannot be served as {alias}")
+            why = model.spec.obstacle or f"it is a model for {model.spec.capability}"
+            raise ModelError(f"{model.tag} cannot be served as {alias}: {why}")
         model.verify()
         return model
 

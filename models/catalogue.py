@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -101,6 +101,23 @@ class Threshold(_Entry):
     calibrated: bool = Field(default=True, description="False: taken from the publisher, not measured by us")
 
 
+ADAPTERS: Final = frozenset(
+    {
+        (Capability.DETECTION, "scrfd"),
+        (Capability.DETECTION, "yunet"),
+        (Capability.RECOGNITION, "arcface"),
+        (Capability.LIVENESS, "minifasnet"),
+        (Capability.DEEPFAKE, "mesonet"),
+        (Capability.DEMOGRAPHICS, "faceapi"),
+        (Capability.MESH, "face_landmarker"),
+    }
+)
+"""What runners/ can read, as capability and architecture; a test of runners/library.py keeps the two alike."""
+
+DECIDING: Final = (Capability.RECOGNITION, Capability.LIVENESS, Capability.DEEPFAKE)
+"""Capabilities that answer yes or no, and so need a threshold."""
+
+
 class ModelSpec(_Entry):
     """One entry of `catalogue.yaml`: one network, one file after conversion, one session."""
 
@@ -134,8 +151,27 @@ class ModelSpec(_Entry):
 
     @property
     def alias(self) -> str | None:
-        """The alias this model can be activated under; None: it cannot be served."""
-        return self.capability.alias if isinstance(self.capability, Capability) else None
+        """The alias this model can be activated under; None: it cannot be served, see `obstacle`."""
+        return None if self.obstacle or self.capability == "quality" else self.capability.alias
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the model cannot be served; None: it can."""
+        if self.capability == "quality":
+            return "no route serves quality"
+        if (self.capability, self.architecture) not in ADAPTERS:
+            return f"there is no adapter for {self.architecture} yet"
+        if self.capability in DECIDING and self.threshold is None:
+            return "the catalogue has no threshold for it"
+        return None
+
+    @property
+    def caveat(self) -> str:
+        """What to know about its scores; empty: nothing."""
+        borrowed = self.threshold is not None and not self.threshold.calibrated
+        return "; ".join(
+            filter(None, (self.limits, "the threshold is the publisher's, not calibrated by us" * borrowed))
+        )
 
     @property
     def served_sha256(self) -> str | None:
@@ -144,17 +180,13 @@ class ModelSpec(_Entry):
 
     @property
     def contract_id(self) -> str:
-        """Which vectors may be compared: source digests, converter and preprocessing, as 16 hex digits.
-
-        The converter's version is part of the name it registers under (`converter` in the metadata), see
-        `models.convert.VERSION`.
-        """
+        """Which vectors may be compared: source digests, converter with its version, preprocessing; 16 hex digits."""
         from models.convert import VERSION
 
         text = "|".join(
             [
                 *(source.sha256 for source in self.sources),
-                f"{self.converter}@{VERSION}",
+                f"{self.converter}@{VERSION}" if self.converter else "as it is",
                 self.preprocessing.model_dump_json(),
             ]
         )

@@ -56,7 +56,9 @@ class AlignedCrop:
         if to_crop is None:
             return None
         pixels = source.at(min(1.0, float(np.hypot(to_crop[0, 0], to_crop[1, 0]))))
-        to_crop[:, :2] *= source.width / pixels.shape[1]
+        factor = source.width / pixels.shape[1]
+        to_crop[:, 2] += to_crop[:, :2].sum(axis=1) * (factor - 1) / 2  # pixel centres: x + ½ = factor · (x' + ½)
+        to_crop[:, :2] *= factor
         return _warp(pixels, to_crop, (self.side, self.side))
 
 

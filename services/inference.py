@@ -1,21 +1,23 @@
-"""The inference routes without HTTP: a checked form in, an answer out."""
+"""The inference routes behind their forms: a checked form in, an answer out."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration
-from facesocial.errors import DeadlineExceeded, InvalidParameter, UnsupportedMediaType
+from facesocial.errors import InvalidParameter, UnsupportedMediaType
 from facesocial.results import Embedding
 from runners.library import RunnerLibrary
 from runners.thresholds import threshold_of
 from services.answers import AnalyzeAnswer, DetectAnswer, DetectedFace, VerifyAnswer, analyzed, common, detected
+from services.deadline import within
 from services.edge.forms import ImageForm, VerifyForm
 from services.edge.upload import UploadedFile
 from services.pipeline.header import read_header
@@ -46,27 +48,36 @@ class Inference:
 
     async def detect(self, form: ImageForm, request_id: str, upload_seconds: float) -> DetectAnswer:
         """`/v1/detect`."""
-        most = self._max_faces(form)
-        report = await self._run(lambda: self._pipeline.detect(self._open(form.image), form.min_score, most))
-        fields = common(report, request_id, self._caveats(()), upload_seconds)
-        return DetectAnswer(**fields, faces=[DetectedFace(**detected(found.face)) for found in report.faces])
+        return await self._run(partial(self._detect, form, request_id, upload_seconds))
 
     async def analyze(
         self, form: ImageForm, tasks: Sequence[Task] | None, request_id: str, upload_seconds: float
     ) -> AnalyzeAnswer:
         """`/v1/analyze`, and the routes of one task."""
-        asked = self._installed_defaults() if tasks is None else tuple(dict.fromkeys(tasks))
-        most = self._max_faces(form)
-        report = await self._run(lambda: self._pipeline.analyze(self._open(form.image), asked, form.min_score, most))
-        fields = common(report, request_id, self._caveats(asked), upload_seconds)
-        return AnalyzeAnswer(**fields, faces=[analyzed(found, asked) for found in report.faces])
+        return await self._run(partial(self._analyze, form, tasks, request_id, upload_seconds))
 
     async def verify(self, form: VerifyForm, request_id: str, upload_seconds: float) -> VerifyAnswer:
         """`/v1/verify`."""
+        return await self._run(partial(self._verify, form, request_id, upload_seconds))
+
+    def _detect(self, form: ImageForm, request_id: str, upload_seconds: float) -> DetectAnswer:
+        most = self._max_faces(form)
+        report = self._pipeline.detect(self._open(form.image), form.min_score, most)
+        fields = common(report, request_id, {}, upload_seconds)
+        return DetectAnswer(**fields, faces=[DetectedFace(**detected(found.face)) for found in report.faces])
+
+    def _analyze(
+        self, form: ImageForm, tasks: Sequence[Task] | None, request_id: str, upload_seconds: float
+    ) -> AnalyzeAnswer:
+        asked = self._installed_defaults() if tasks is None else tuple(dict.fromkeys(tasks))
+        most = self._max_faces(form)
+        report = self._pipeline.analyze(self._open(form.image), asked, form.min_score, most)
+        fields = common(report, request_id, self._caveats(asked), upload_seconds)
+        return AnalyzeAnswer(**fields, faces=[analyzed(found, asked) for found in report.faces])
+
+    def _verify(self, form: VerifyForm, request_id: str, upload_seconds: float) -> VerifyAnswer:
         tasks = (Task.EMBED, Task.LIVENESS) if form.liveness else (Task.EMBED,)
-        first, second = await self._run(
-            lambda: (self._largest(form.image_a, tasks), self._largest(form.image_b, tasks))
-        )
+        first, second = self._largest(form.image_a, tasks), self._largest(form.image_b, tasks)
         face_a, face_b = (next(iter(report.faces), None) for report in (first, second))
         threshold = threshold_of(self._runners.of(Capability.RECOGNITION).adapter.spec)
         similarity = _similarity(face_a, face_b)
@@ -117,16 +128,15 @@ class Inference:
 
     def _caveats(self, tasks: Sequence[Task]) -> dict[str, str]:
         specs = {task.capability.alias: self._runners.of(task.capability).adapter.spec for task in tasks}
-        return {alias: spec.limits for alias, spec in specs.items() if spec.limits}
+        return {alias: spec.caveat for alias, spec in specs.items() if spec.caveat}
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Compute in the request pool; the deadline ends the waiting, not the work, so that its leases stay true."""
         future = asyncio.get_running_loop().run_in_executor(self._requests, work)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), self._deadline)
-        except TimeoutError as error:
-            future.cancel()
-            raise DeadlineExceeded(f"no answer within {self._deadline:g} s") from error
+            return await within(self._deadline, asyncio.shield(future))
+        finally:
+            future.cancel()  # what has not begun never will; what runs, runs on
 
 
 def _similarity(face_a: FaceReport | None, face_b: FaceReport | None) -> float | None:

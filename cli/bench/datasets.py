@@ -58,7 +58,7 @@ def nuaa(data: Path) -> Iterator[Crop]:
     """Crops of NUAA; positive means live; grouped by person."""
     for folder in ("client", "imposter"):
         for file in sorted((data / "nuaa" / folder).iterdir()):
-            yield Crop(_read(file), f"{folder}/{file.name.split('_')[0]}", folder == "client")
+            yield Crop(_read(file), file.name.split("_")[0], folder == "client")
 
 
 def utkface(data: Path) -> Iterator[Person]:

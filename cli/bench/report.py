@@ -36,7 +36,7 @@ class Report:
             (
                 ratio.name,
                 f"{ratio.value:.2f}",
-                f"{ratio.relation} {ratio.target}" if ratio.relation else "–",
+                ratio.wanted,
                 ratio.verdict,
             )
             for ratio in self.ratios

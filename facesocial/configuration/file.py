@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_settings import SettingsError
 
 from facesocial.configuration.tree import PREFIX, Configuration
 from facesocial.errors import ConfigurationError
@@ -46,11 +47,13 @@ def load_configuration(file: Path | None = None) -> Configuration:
     file = file or find_file()
     text = _read(file) if file else ""
     values = _parse(text, file)
+    places = _places(text, file)
     _refuse_unknown_variables()
     try:
         return Configuration(**values)
+    except SettingsError as error:
+        raise ConfigurationError(f"environment: {error}; lists and sections are given as JSON") from error
     except ValidationError as error:
-        places = _places(text)
         problems = [_explain(problem["loc"], problem["msg"], file, places) for problem in error.errors()]
         raise ConfigurationError("\n".join(problems)) from error
 
@@ -124,8 +127,12 @@ def range_of(field: FieldInfo) -> str:
     return f"{low} to {high}" if low is not None and high is not None else ""
 
 
-def _places(text: str) -> Places:
-    """Key path → line number, from 1."""
+def _places(text: str, file: Path | None) -> Places:
+    """Key path → line number, from 1.
+
+    Raises:
+        ConfigurationError: a key stands twice; YAML would drop the first.
+    """
     places: Places = {}
 
     def walk(node: yaml.Node | None, path: tuple[str, ...]) -> None:
@@ -135,6 +142,10 @@ def _places(text: str) -> Places:
         elif isinstance(node, yaml.SequenceNode):
             children = [(str(index), value, value) for index, value in enumerate(node.value)]
         for name, marked, value in children:
+            if (*path, name) in places:
+                raise ConfigurationError(
+                    f"{file}: line {marked.start_mark.line + 1}: {'.'.join((*path, name))}: given twice"
+                )
             places[(*path, name)] = marked.start_mark.line + 1
             walk(value, (*path, name))
 

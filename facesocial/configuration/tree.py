@@ -37,7 +37,7 @@ class LimitSettings(_Section):
     side_max: int = Field(default=12_000, ge=64, le=65_000, description="pixels")
     form_bytes: int = Field(default=64 * 1024, ge=1024, le=MEBIBYTE, description="all of a body that is not an image")
     faces_default: int = Field(default=100, ge=1, le=200, description="max_faces when the caller does not say")
-    faces_max: int = Field(default=200, ge=1, le=1000)
+    faces_max: int = Field(default=200, ge=1, le=200)
 
     @model_validator(mode="after")
     def _ordered(self) -> LimitSettings:

@@ -26,7 +26,7 @@ CANVASES: Final = (
     (320, 320),
     (160, 160),
 )
-"""(width, height) a picture may be laid on: few enough to warm up each, close to common photographs (4:3, 3:2, 16:9)."""
+"""(width, height) a picture may be laid on: few shapes for a GPU, close to common photographs (4:3, 3:2, 16:9)."""
 
 CANDIDATES: Final = 2000
 """Most boxes that enter suppression, best first: a picture of nothing but faces stays affordable."""

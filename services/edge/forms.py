@@ -28,7 +28,7 @@ def _split(value: Any) -> Any:
 
 
 MinScore = Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False, description="default: the model's own")]
-MaxFaces = Annotated[int | None, Field(ge=1, description="default 100, at most 200")]
+MaxFaces = Annotated[int | None, Field(ge=1, le=200, description="default 100")]
 Tasks = Annotated[
     tuple[Task, ...] | None,
     BeforeValidator(_split),

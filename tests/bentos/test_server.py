@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
 from cli.process import Service
@@ -203,3 +204,25 @@ def test_a_caller_who_leaves_in_the_middle_does_no_harm(service: Service, client
                 b"POST /v1/detect HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: 99\r\n\r\nx"
             )
     assert client.get("/readyz").status_code == 200
+
+
+def test_s4_no_listener_but_the_public_port(service: Service) -> None:
+    """S4: circus's control port, where any local user could start programs as us, is a socket in a folder of ours."""
+    root = psutil.Process(service.pid)
+    listening = {
+        connection.laddr.port
+        for process in (root, *root.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+    }
+    assert listening == {urlsplit(service.url).port}
+    sockets = [
+        Path(str(entry.laddr)) for entry in root.net_connections("unix") if str(entry.laddr).endswith("endpoint")
+    ]
+    assert {path.name for path in sockets} == {"endpoint", "pubsub_endpoint"}
+    assert {path.parent.stat().st_mode & 0o777 for path in sockets} == {0o700}
+
+
+def test_bentomls_start_page_is_not_served(client: httpx.Client) -> None:
+    """It would make an operator's browser call a tracker."""
+    assert client.get("/").json()["code"] == "not_found"

@@ -49,6 +49,7 @@ def test_file_then_environment(write, monkeypatch: pytest.MonkeyPatch) -> None: 
         ("limits:\n  side_min: 900\n  side_max: 100\n", ["line 1", "limits", "side_min must not exceed side_max"]),
         ("server: [\n", ["line 2", "not YAML"]),
         ("- a\n- b\n", ["line 1", "sections"]),
+        ("server:\n  port: 1\nserver:\n  port: 2\n", ["line 3", "server", "twice"]),
     ],
 )
 def test_wrong_values_are_explained(write, text: str, words: list[str]) -> None:  # type: ignore[no-untyped-def]
@@ -71,6 +72,14 @@ def test_wrong_variable_is_named(write, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(
         ConfigurationError, match=r"environment variable FACESOCIAL__LIMITS__SIDE_MIN: limits\.side_min"
     ):
+        load_configuration(write(""))
+
+
+@pytest.mark.parametrize(("name", "value"), [("MODELS__REQUIRED", "detection"), ("SERVER", "foo")])
+def test_a_list_or_section_that_is_not_json(write, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:  # type: ignore[no-untyped-def]
+    """No traceback of the library's: the field and the form it wants."""
+    monkeypatch.setenv(f"FACESOCIAL__{name}", value)
+    with pytest.raises(ConfigurationError, match=r"(required|server)[\s\S]*JSON"):
         load_configuration(write(""))
 
 

@@ -82,6 +82,20 @@ def test_aligned_crop_brings_landmarks_to_the_template() -> None:
         assert crop[round(float(y)), round(float(x))].min() > 128
 
 
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_aligned_crop_lies_the_same_at_every_resolution(level: int) -> None:
+    """A smooth picture read at a reduced size gives the crop of the full one: no half-pixel drift."""
+    scale = 2**level
+    image = gradient(112 * scale * 2, 112 * scale * 2)
+    landmarks = (ARCFACE_TEMPLATE * scale + 30 * scale).astype(np.float32)
+    reduced = AlignedCrop().cut(Source(image), Face((0, 0, 9, 9), 1.0, landmarks))
+    full = AlignedCrop(112 * scale).cut(Source(image), Face((0, 0, 9, 9), 1.0, landmarks))
+    assert reduced is not None
+    assert full is not None
+    expected = cv2.resize(full, (112, 112), interpolation=cv2.INTER_AREA)
+    assert abs(float(reduced.astype(float).mean() - expected.astype(float).mean())) < 0.15
+
+
 def test_aligned_crop_needs_landmarks() -> None:
     """No landmarks, no crop: the caller says why."""
     assert AlignedCrop().cut(Source(gradient(64, 64)), Face((0, 0, 64, 64), 1.0, None)) is None

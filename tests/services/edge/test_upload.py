@@ -6,9 +6,11 @@ import base64
 import contextlib
 import itertools
 import json
+import re
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -323,3 +325,10 @@ async def test_random_bodies_raise_nothing_but_our_errors(
     except InputError:
         return
     assert upload.files["image"].content
+
+
+def test_nobody_else_reads_bodies() -> None:
+    """Starlette's `request.form()` spools to disk, `.body()` has no bound: the product calls neither."""
+    root = Path(__file__).parents[3]
+    files = [file for package in ("bentos", "services", "cli") for file in (root / package).rglob("*.py")]
+    assert [file.name for file in files if re.search(r"request\.(form|body)\(", file.read_text("utf-8"))] == []
