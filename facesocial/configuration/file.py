@@ -7,6 +7,7 @@ order, `$FACESOCIAL_CONFIGURATION`, `./configuration.yaml`, or the one beside th
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -52,7 +53,9 @@ def load_configuration(file: Path | None = None) -> Configuration:
     try:
         return Configuration(**values)
     except SettingsError as error:
-        raise ConfigurationError(f"environment: {error}; lists and sections are given as JSON") from error
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"{PREFIX}{field[1].upper() if field else ''}"
+        raise ConfigurationError(f"environment variable {name}…: lists and sections are given as JSON") from error
     except ValidationError as error:
         problems = [_explain(problem["loc"], problem["msg"], file, places) for problem in error.errors()]
         raise ConfigurationError("\n".join(problems)) from error

@@ -86,14 +86,14 @@ def test_rollback_passes_over_what_was_removed_and_refuses_what_was_changed(libr
 
 
 def test_concurrent_writers_lose_no_change(library: Library, put: Put) -> None:
-    """Each of 4 threads switches its own alias 10 times; readers never see half a file."""
-    capabilities = ("detection", "recognition", "liveness", "mesh")
+    """Each of 3 threads switches its own alias 10 times; readers never see half a file."""
+    served = {"detection": "yunet", "demographics": "faceapi", "mesh": "face_landmarker"}
     pairs = {
         f"face-{capability}": (
-            put(f"{capability}-a", 1, capability=capability),
-            put(f"{capability}-b", 2, capability=capability),
+            put(f"{capability}-a", 1, capability=capability, architecture=architecture),
+            put(f"{capability}-b", 2, capability=capability, architecture=architecture),
         )
-        for capability in capabilities
+        for capability, architecture in served.items()
     }
 
     def switch(alias: str) -> None:
@@ -101,11 +101,11 @@ def test_concurrent_writers_lose_no_change(library: Library, put: Put) -> None:
             library.aliases.activate(alias, pairs[alias][turn % 2].tag)
             library.aliases.table()
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         list(pool.map(switch, pairs))
 
     table = library.aliases.table()
-    assert table.generation == 40
+    assert table.generation == 30
     assert {alias: served.tag for alias, served in table.aliases.items()} == {
         alias: pair[1].tag for alias, pair in pairs.items()
     }
@@ -123,3 +123,18 @@ def test_nothing_but_the_table_is_left_behind(library: Library, put: Put, tmp_pa
     library.aliases.activate("face-detection", put("first", 1).tag)
     names = {path.name for path in (library.store.folder / "facesocial").iterdir()}
     assert names == {"aliases.json", "aliases.lock", "store.lock"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"architecture": "ultraface"}, "no adapter for ultraface"),
+        ({"capability": "recognition", "architecture": "arcface"}, "no threshold"),
+    ],
+)
+def test_what_the_service_cannot_run_is_not_activated(
+    library: Library, put: Put, fields: dict[str, str], why: str
+) -> None:
+    """Else the next start would not become ready."""
+    with pytest.raises(ModelError, match=why):
+        library.aliases.activate(f"face-{fields.get('capability', 'detection')}", put("one", 1, **fields).tag)

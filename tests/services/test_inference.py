@@ -11,7 +11,7 @@ import pytest
 
 from bentos.composition import Parts
 from facesocial.capabilities import Task
-from facesocial.configuration import Configuration, CpuSettings, ServerSettings
+from facesocial.configuration import Configuration, CpuSettings, LimitSettings, ServerSettings
 from facesocial.errors import DeadlineExceeded, InvalidParameter, UnsupportedMediaType
 from services.edge.forms import ImageForm, VerifyForm
 from services.edge.upload import UploadedFile
@@ -79,9 +79,10 @@ async def test_i7_a_false_declaration_is_415(gated: Any, declared: str) -> None:
 
 
 async def test_more_faces_than_the_operator_permits_are_refused(gated: Any) -> None:
-    service = inference(gated)
-    with pytest.raises(InvalidParameter, match="max_faces: at most 200"):
-        await service.detect(image_form(plain(), max_faces=201), "a", 0)
+    limits = LimitSettings(faces_default=10, faces_max=50)
+    service = Inference(object(), gated, Configuration(limits=limits))  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match="max_faces: at most 50"):
+        await service.detect(image_form(plain(), max_faces=51), "a", 0)
     service.close()
 
 
