@@ -65,3 +65,9 @@ def resident(service: Service) -> Callable[[], int]:
         return sum(int(process.memory_info().rss) for process in processes)
 
     return measure
+
+
+@pytest.fixture(scope="session")
+def picture(six_faces: Path) -> bytes:
+    """The group picture as sent."""
+    return six_faces.read_bytes()
