@@ -73,27 +73,24 @@ class Service:
         return body
 
     def ready(self) -> bool:
-        """What `/readyz` says; False while nothing listens."""
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
-        except httpx.TransportError:
-            return False
+        """What `/readyz` says; False while nothing listens and while models warm up.
 
-    def _hopeless(self) -> str:
-        """Why it will never be ready, once its warm-up is over; else empty."""
+        Raises:
+            FaceSocialError: it will never be ready; its reasons are the message.
+        """
         try:
-            reasons = httpx.get(f"{self.url}/readyz", timeout=2).json()["reasons"]
+            state = httpx.get(f"{self.url}/readyz", timeout=2).json()
         except (httpx.TransportError, ValueError):
-            return ""
-        return "" if set(reasons) & set(PASSING) else "; ".join(reasons)
+            return False
+        if state["ready"] or set(state["reasons"]) & set(PASSING):
+            return bool(state["ready"])
+        raise FaceSocialError(f"the service cannot become ready: {'; '.join(state['reasons'])}")
 
     def _wait(self, process: subprocess.Popen[bytes], until: Callable[[Service], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             if until(self):
                 return
-            if hopeless := self._hopeless():
-                raise FaceSocialError(f"the service cannot become ready: {hopeless}")
             time.sleep(0.1)
         tail = self.log.read_bytes()[-2000:].decode("utf-8", "replace")
         raise FaceSocialError(f"the service did not become ready\n{tail}")
