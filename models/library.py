@@ -24,11 +24,6 @@ class Library:
         """The library in the BentoML home of this environment."""
         return cls(Store(home()))
 
-    @property
-    def generation(self) -> int:
-        """Rises whenever an alias changes; a process that saw another number resolves again."""
-        return self.aliases.table().generation
-
     def serves(self, capability: Capability) -> bool:
         """Whether a model was activated for this capability and is still there."""
         try:

@@ -30,7 +30,7 @@ def test_the_activated_model_serves(library: Library, tiny: InstalledModel) -> N
     assert library.serves(Capability.DETECTION)
     assert library.resolve(Capability.DETECTION) == tiny
     assert library.serving() == {Capability.DETECTION: tiny}
-    assert library.generation == 1
+    assert library.aliases.table().generation == 1
 
 
 def test_a_serving_model_that_is_gone_names_the_command(library: Library, tiny: InstalledModel) -> None:
