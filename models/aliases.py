@@ -1,7 +1,7 @@
 """Which model each alias serves (`face-detection → yunet_n_dynamic:104ee26c71d5`), and which it served before.
 
-One JSON file, `<home>/facesocial/aliases.json`, replaced whole under a lock. Its generation rises with every change: one
-number tells whether anything is different.
+One JSON file, `<home>/facesocial/aliases.json`, replaced whole under a lock. Its generation rises with every change:
+one number tells whether anything is different.
 """
 
 from __future__ import annotations
