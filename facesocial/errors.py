@@ -20,6 +20,7 @@
     │   └── ConversionError         the source cannot be turned into ONNX
     └── ServiceError
         ├── NotReady                starting, draining, or a required model is missing
+        │   └── ProcessLost         the process that does the work is gone, or went while it worked
         ├── Overloaded              no room in the queue
         └── DeadlineExceeded        the work took longer than permitted
 
@@ -155,6 +156,10 @@ class NotReady(ServiceError):
     code = "not_ready"
 
 
+class ProcessLost(NotReady):
+    """The inner process is not there, or ended before it answered; the supervisor starts it again."""
+
+
 class Overloaded(ServiceError):
     """Every place in the queue is taken."""
 
@@ -165,3 +170,16 @@ class DeadlineExceeded(ServiceError):
     """The deadline passed before the answer was ready."""
 
     code = "deadline_exceeded"
+
+
+def error_of(code: str, detail: str) -> FaceSocialError:
+    """The error with this code, as another process of ours reported it; an unknown code gives the base class."""
+    return _by_code(FaceSocialError).get(code, FaceSocialError)(detail)
+
+
+def _by_code(kind: type[FaceSocialError]) -> dict[str, type[FaceSocialError]]:
+    """Code → class; where a parent and its child share one, the parent."""
+    known: dict[str, type[FaceSocialError]] = {}
+    for child in kind.__subclasses__():
+        known = _by_code(child) | known
+    return known | {kind.code: kind}
