@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration
 from models.library import Library
-from runners.library import RunnerLibrary
+from runners.library import Builder, RunnerLibrary, local_builder
 from services.inference import Inference
+from services.pipeline.desk import LocalDesk
 from services.pipeline.pipeline import Pipeline
+from services.readiness import Readiness
 from vram_policy import CpuArbiter
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one process of placement `embedded` consists of."""
+    """What a process that runs the whole pipeline consists of."""
 
     runners: RunnerLibrary
     pipeline: Pipeline
+    desk: LocalDesk
     inference: Inference
 
 
 def compose(configuration: Configuration) -> Parts:
     """Edge, pipeline and runners in one process. No session is opened yet."""
-    runners = RunnerLibrary(Library.open(), CpuArbiter(), configuration.cpu)
+    desk = local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu))
+    return Parts(desk.runners, desk.pipeline, desk, Inference(desk, configuration))
+
+
+def local_desk(
+    configuration: Configuration, build: Builder, lost: Callable[[], Collection[Capability]] = frozenset
+) -> LocalDesk:
+    """A desk in this process on the models of this environment; `build` says where their runners run."""
+    runners = RunnerLibrary(Library.open(), build)
     pipeline = Pipeline(runners, configuration.cpu.requests)
-    return Parts(runners, pipeline, Inference(runners, pipeline, configuration))
+    readiness = Readiness(runners, pipeline, configuration, lost)
+    threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="request")
+    return LocalDesk(runners, pipeline, readiness, configuration, threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,17 @@ from starlette.types import ASGIApp
 
 from bentos.openapi import describe
 from services.edge.wrapper import Edge, nothing, probes
-from services.readiness import Readiness
+from services.readiness import State
 
 
-def serve_behind_edge(readiness: Readiness) -> None:
+def serve_behind_edge(state: Callable[[], Awaitable[State]]) -> None:
     """Wrap the application of every service in this process with our edge, outside BentoML's own middleware."""
     to_asgi = Service.to_asgi
 
     def behind_edge(self: Service[Any], is_main: bool = True) -> ASGIApp:
         app = to_asgi(self, is_main=is_main)
         # BentoML's start page loads a tracker from Google.
-        pages = {**probes(readiness), "/docs.json": describe(self), "/": nothing}
+        pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
         return Edge(app, pages) if is_main else app
 
     Service.to_asgi = behind_edge

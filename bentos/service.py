@@ -2,62 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import bentoml
-import cv2
 import structlog
+from _bentoml_sdk import Service
 from starlette.responses import Response
 
-from bentos.composition import compose
-from bentos.server import hide_supervisor, serve_behind_edge
+from bentos import inner
+from bentos.composition import local_desk
+from bentos.placement import LANE, PIPELINE
+from bentos.remote import FailoverDesk, RemoteDesk
+from bentos.server import serve_behind_edge
+from bentos.setting import configuration
 from facesocial.capabilities import Task
-from facesocial.configuration import load_configuration
-from facesocial.logging import configure_logging
-from facesocial.memory import keep_freed_pages
+from runners.library import local_builder
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.deadline import within
 from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
 from services.edge.problems import problem_of
 from services.edge.wrapper import request_id
-from services.readiness import Readiness
+from services.inference import Inference
+from services.pipeline.desk import Desk
+from services.readiness import State
+from vram_policy import CpuArbiter
 
-configuration = load_configuration()
-configure_logging(configuration.logging)
-cv2.setNumThreads(1)  # parallelism is between requests and inside sessions
-keep_freed_pages()
-readiness = Readiness()
 log = structlog.get_logger(__name__)
 
 
-@bentoml.service(
-    name="facesocial",
-    runner_connection={"max_requests": 10**9, "max_age": 1e9},  # BentoML's 100 kills calls in flight
-    traffic={"timeout": 10**6},  # seconds; it must be a number, and the deadline is ours
-    logging={"access": {"enabled": False}},  # the edge logs
-)
-class FaceSocial:
+class _FaceSocial:
     """Faces in a picture: where, who, live, genuine, how old."""
 
     def __init__(self) -> None:
-        self.parts = compose(configuration)
-        readiness.warm_up(self.parts.runners, self.parts.pipeline, configuration)
+        self._desk = _desk(self)
+        self._inference = Inference(self._desk, configuration)
+        readiness.follow(self._desk)
 
     @bentoml.on_shutdown
-    def close(self) -> None:
-        """Let what runs come to its end."""
-        self.parts.inference.close()
+    async def close(self) -> None:
+        """Let what runs come to its end; in a thread, for it may need this loop."""
+        await asyncio.to_thread(self._desk.close)
 
     @bentoml.api(route="/v1/detect", input_spec=ImageForm, output_spec=DetectAnswer)
     async def detect(self, form: FormReader[ImageForm]) -> Response:
         """Find faces: box, score and five landmarks each."""
-        return await self._respond(form, self.parts.inference.detect)
+        return await self._respond(form, self._inference.detect)
 
     @bentoml.api(route="/v1/analyze", input_spec=AnalyzeForm, output_spec=AnalyzeAnswer)
     async def analyze(self, form: FormReader[AnalyzeForm]) -> Response:
         """Find faces and run the tasks on each."""
-        return await self._respond(form, lambda read, *of: self.parts.inference.analyze(read, read.tasks, *of))
+        return await self._respond(form, lambda read, *of: self._inference.analyze(read, read.tasks, *of))
 
     @bentoml.api(route="/v1/embed", input_spec=ImageForm, output_spec=AnalyzeAnswer)
     async def embed(self, form: FormReader[ImageForm]) -> Response:
@@ -82,10 +79,10 @@ class FaceSocial:
     @bentoml.api(route="/v1/verify", input_spec=VerifyForm, output_spec=VerifyAnswer)
     async def verify(self, form: FormReader[VerifyForm]) -> Response:
         """Whether the largest faces of two images are the same person's."""
-        return await self._respond(form, self.parts.inference.verify)
+        return await self._respond(form, self._inference.verify)
 
     async def _one_task(self, form: FormReader[ImageForm], task: Task) -> Response:
-        return await self._respond(form, lambda read, *of: self.parts.inference.analyze(read, (task,), *of))
+        return await self._respond(form, lambda read, *of: self._inference.analyze(read, (task,), *of))
 
     async def _respond(
         self, form: FormReader[FormType], answer: Callable[[FormType, str, float], Awaitable[Answer]]
@@ -103,5 +100,35 @@ class FaceSocial:
         return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
 
 
-serve_behind_edge(readiness)
-hide_supervisor()
+class _Readiness:
+    """What `/readyz` asks, before there is a desk and after."""
+
+    def __init__(self) -> None:
+        self._desk: Desk | None = None
+
+    def follow(self, desk: Desk) -> None:
+        """From now on the desk knows."""
+        self._desk = desk
+
+    async def state(self) -> State:
+        """Whether requests can be answered, and why not."""
+        return await self._desk.state() if self._desk else State(ready=False, reasons=("starting",))
+
+
+def _desk(entry: object) -> Desk:
+    """Where this placement answers inquiries."""
+    lines = inner.lines(entry)
+    if PIPELINE in lines:
+        desk: Desk = RemoteDesk(lines[PIPELINE])
+    else:
+        local = local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu))
+        local.readiness.start()
+        desk = local
+    return FailoverDesk(desk, RemoteDesk(lines[LANE])) if LANE in lines else desk
+
+
+readiness = _Readiness()
+FaceSocial: Service[Any] = bentoml.service(name="facesocial", **inner.OPTIONS)(
+    inner.needing(_FaceSocial, inner.services())
+)
+serve_behind_edge(readiness.state)

@@ -24,6 +24,14 @@ class Library:
         """The library in the BentoML home of this environment."""
         return cls(Store(home()))
 
+    def generation(self) -> int:
+        """Rises with every activation and rollback.
+
+        Raises:
+            ModelIntegrityError: the alias file is damaged.
+        """
+        return self.aliases.table().generation
+
     def serves(self, capability: Capability) -> bool:
         """Whether a model was activated for this capability and is still there."""
         try:

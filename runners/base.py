@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from facesocial.results import Face, Image
 from models.catalogue import ModelSpec
@@ -47,8 +47,48 @@ class FaceAdapter(ABC, Generic[Result]):
         return result
 
 
+class Sight(Protocol[Result]):
+    """What a runner wants to see of a face, and where its results belong."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The catalogue's entry."""
+        ...
+
+    @property
+    def crops(self) -> tuple[Crop, ...]:
+        """One rule per picture in `Views`."""
+        ...
+
+    def place(self, result: Result, face: Face) -> Result:
+        """Move a result from the pixels of the crop to those of the picture."""
+        ...
+
+
+class Runner(Protocol[Result]):
+    """One capability of faces on one model, in this process or another."""
+
+    @property
+    def tag(self) -> str:
+        """Name and digest of the model."""
+        ...
+
+    @property
+    def adapter(self) -> Sight[Result]:
+        """What it wants to see."""
+        ...
+
+    def run(self, faces: Sequence[Views]) -> Outcome[Result]:
+        """Results for all faces, in their order."""
+        ...
+
+    def retire(self) -> None:
+        """Give back what it holds: nobody will run it again."""
+        ...
+
+
 class FaceRunner(Generic[Result]):
-    """One capability of faces on one model."""
+    """One capability of faces on one model in this process."""
 
     def __init__(self, adapter: FaceAdapter[Result], model: Loadable, arbiter: Arbiter, batch: int) -> None:
         self.adapter = adapter
@@ -68,6 +108,10 @@ class FaceRunner(Generic[Result]):
                 device = lease.device
             results.extend(self.adapter.post(outputs))
         return Outcome(tuple(results), device)
+
+    def retire(self) -> None:
+        """See `Runner.retire`."""
+        self._arbiter.retire(self._model.tag)
 
 
 def _chunks(items: Sequence[Views], size: int) -> Iterator[Sequence[Views]]:

@@ -1,25 +1,30 @@
-"""Which adapter reads which architecture. A new architecture is one file, one line here, one catalogue entry."""
+"""Which adapter reads which architecture, and which runners serve now.
+
+A new architecture is one file, one line here, one catalogue entry.
+"""
 
 from __future__ import annotations
 
-import threading
+import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
-from facesocial.errors import ModelIntegrityError
+from facesocial.errors import FaceSocialError, ModelError, ModelIntegrityError
 from models.catalogue import ModelSpec
 from models.store import InstalledModel
-from runners.base import FaceAdapter, FaceRunner
+from runners.base import FaceAdapter, FaceRunner, Runner
 from runners.deepfake.mesonet import MesoNet
 from runners.demographics.faceapi import FaceApi
 from runners.detection.base import DetectionAdapter, DetectionRunner
 from runners.detection.scrfd import Scrfd
 from runners.detection.yunet import YuNet
 from runners.liveness.minifasnet import MiniFasNet
-from runners.mesh.face_landmarker import MeshRunner, open_mesh
+from runners.mesh.face_landmarker import FaceLandmarker, MeshRunner
 from runners.recognition.arcface import ArcFace
+from runners.serving import AnyRunner, Serving
 from runners.sessions import OnnxModel
 from vram_policy import Arbiter
 
@@ -40,62 +45,115 @@ class Models(Protocol):
         """The model, or ModelNotInstalled."""
         ...
 
-    def serves(self, capability: Capability) -> bool:
-        """Whether there is one."""
+    def generation(self) -> int:
+        """Rises whenever `resolve` may answer something else."""
         ...
 
 
-class RunnerLibrary:
-    """The runners of what is installed, one per capability. Sessions are opened on first lease, not here.
+class Builder(Protocol):
+    """Makes the runner of a model; no session is opened yet."""
+
+    def __call__(self, installed: InstalledModel) -> AnyRunner:
+        """ModelIntegrityError: nothing here reads its architecture."""
+        ...
+
+
+def local_builder(arbiter: Arbiter, cpu: CpuSettings) -> Builder:
+    """Runners that run in this process, on sessions that `arbiter` leases."""
+
+    def build(installed: InstalledModel) -> AnyRunner:
+        spec, model = installed.spec, OnnxModel(installed, cpu)
+        if spec.capability is Capability.MESH:
+            return MeshRunner(FaceLandmarker(spec), installed)
+        if spec.capability is Capability.DETECTION:
+            return DetectionRunner(detection_adapter(spec), model, arbiter)
+        return FaceRunner(face_adapter(spec), model, arbiter, cpu.batch)
+
+    return build
+
+
+def detection_adapter(spec: ModelSpec) -> DetectionAdapter:
+    """The adapter of a detector.
 
     Raises:
-        ModelIntegrityError: an installed model has an architecture without an adapter.
+        ModelIntegrityError: there is none for its architecture.
+    """
+    if spec.architecture not in DETECTORS:
+        raise ModelIntegrityError(f"no adapter reads the architecture {spec.architecture!r} of {spec.name}")
+    return DETECTORS[spec.architecture](spec)
+
+
+def face_adapter(spec: ModelSpec) -> FaceAdapter[Any]:
+    """The adapter of a network that looks at faces.
+
+    Raises:
+        ModelIntegrityError: there is none for its capability and architecture.
+    """
+    adapter = isinstance(spec.capability, Capability) and FACE_ADAPTERS.get((spec.capability, spec.architecture))
+    if not adapter:
+        raise ModelIntegrityError(f"no adapter reads the architecture {spec.architecture!r} of {spec.name}")
+    return adapter(spec)
+
+
+class RunnerLibrary:
+    """The runners of what the aliases name. What serves changes only by `adopt`; old runners go when nobody uses them.
+
+    `build` decides where they run. Thread-safe, but for `candidate`, `adopt` and `sweep`, which one thread calls.
     """
 
-    def __init__(self, models: Models, arbiter: Arbiter, cpu: CpuSettings) -> None:
+    def __init__(self, models: Models, build: Builder) -> None:
         self._models = models
-        self._arbiter = arbiter
-        self._cpu = cpu
-        self._runners: dict[Capability, Any] = {}
-        self._lock = threading.Lock()
+        self._build = build
+        self._unused: deque[AnyRunner] = deque()
+        self.serving = Serving(-1, {}, {})
+        """What serves now."""
+        self.adopt(self.candidate())
 
     def detector(self) -> DetectionRunner:
-        """The runner of `face-detection`.
+        """See `Serving.detector`."""
+        return self.serving.detector()
 
-        Raises:
-            ModelNotInstalled: nothing serves the alias.
-        """
-        runner: DetectionRunner = self._get(Capability.DETECTION)
-        return runner
-
-    def of(self, capability: Capability) -> FaceRunner[Any] | MeshRunner:
-        """The runner of a capability of faces.
-
-        Raises:
-            ModelNotInstalled: nothing serves the alias.
-        """
-        runner: FaceRunner[Any] | MeshRunner = self._get(capability)
-        return runner
+    def of(self, capability: Capability) -> Runner[Any]:
+        """See `Serving.of`."""
+        return self.serving.of(capability)
 
     def has(self, capability: Capability) -> bool:
-        """Whether a model serves the capability."""
-        return capability in self._runners or self._models.serves(capability)
+        """See `Serving.has`."""
+        return self.serving.has(capability)
 
-    def _get(self, capability: Capability) -> Any:
-        with self._lock:
-            if capability not in self._runners:
-                self._runners[capability] = self._build(capability, self._models.resolve(capability))
-            return self._runners[capability]
+    @property
+    def stale(self) -> bool:
+        """Whether the aliases have changed since `serving` was made."""
+        return self._models.generation() != self.serving.generation
 
-    def _build(
-        self, capability: Capability, installed: InstalledModel
-    ) -> DetectionRunner | FaceRunner[Any] | MeshRunner:
-        spec, model = installed.spec, OnnxModel(installed, self._cpu)
-        if capability is Capability.MESH:
-            return open_mesh(installed)
-        if capability is Capability.DETECTION and spec.architecture in DETECTORS:
-            return DetectionRunner(DETECTORS[spec.architecture](spec), model, self._arbiter)
-        adapter = FACE_ADAPTERS.get((capability, spec.architecture))
-        if adapter is None:
-            raise ModelIntegrityError(f"no adapter for architecture {spec.architecture!r} of {installed.tag}")
-        return FaceRunner(adapter(spec), model, self._arbiter, self._cpu.batch)
+    def candidate(self) -> Serving:
+        """The runners of what the aliases name now; a model that serves already keeps its runner."""
+        generation = self._models.generation()
+        runners: dict[Capability, AnyRunner] = {}
+        missing: dict[Capability, FaceSocialError] = {}
+        for capability in Capability:
+            try:
+                runners[capability] = self._runner(capability, self._models.resolve(capability))
+            except ModelError as error:
+                missing[capability] = error
+        return Serving(generation, runners, missing)
+
+    def adopt(self, serving: Serving) -> None:
+        """Let new requests be answered by `serving`."""
+        before, self.serving = self.serving, serving
+        weakref.finalize(before, self._unused.extend, tuple(before.runners.values())).atexit = False
+
+    def discard(self, runner: AnyRunner) -> None:
+        """Close a runner of a candidate that will not serve."""
+        self._unused.append(runner)
+
+    def sweep(self) -> None:
+        """Close what no request uses any more and what does not serve."""
+        while self._unused:
+            runner = self._unused.popleft()
+            if runner.tag not in {kept.tag for kept in self.serving.runners.values()}:
+                runner.retire()
+
+    def _runner(self, capability: Capability, installed: InstalledModel) -> AnyRunner:
+        known = self.serving.runners.get(capability)
+        return known if known and known.tag == installed.tag else self._build(installed)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facesocial.capabilities import Task
 from facesocial.results import Deepfake, Demographics, Embedding, Face, Liveness, Mesh
-from services.pipeline.pipeline import FaceReport, Report
+from services.pipeline.report import FaceReport, Report
 
 
 class _Answer(BaseModel):

@@ -1,10 +1,13 @@
-"""Whether the service can answer, and what it must do without: brings every installed model up once, then tells."""
+"""Brings models into service, at the start and whenever an alias changes, and says whether the service can answer.
+
+A model answers only after it has run once. Until then, and when it fails, what answered before answers on.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -13,64 +16,165 @@ import structlog
 
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration
-from facesocial.errors import FaceSocialError, ModelNotInstalled
+from facesocial.errors import FaceSocialError, ModelError, ModelNotInstalled, NotReady
 from facesocial.results import Face
 from runners.crops import ARCFACE_TEMPLATE
 from runners.library import RunnerLibrary
+from runners.serving import AnyRunner, Serving
 from services.pipeline.header import read_header
 from services.pipeline.picture import Picture
-from services.pipeline.pipeline import FaceReport, Pipeline, Report
+from services.pipeline.pipeline import Pipeline
+from services.pipeline.report import FaceReport, Report
 
 log = structlog.get_logger(__name__)
 
 BLANK: Final = cv2.imencode(".jpg", np.full((480, 640, 3), 127, np.uint8))[1].tobytes()
-"""A grey picture: no face in it, so the warm-up brings one along."""
+"""A grey picture: no face in it, so the rehearsal brings one along."""
 
 FACE: Final = Face((264.0, 184.0, 376.0, 296.0), 1.0, ARCFACE_TEMPLATE + np.array([264, 184], np.float32))
+
+LOOK_SECONDS: Final = 0.5
+"""Between two looks at the aliases: a change is served within a second of being loaded."""
+
+RETRY_LOOKS: Final = 20
+"""Looks between two tries of a model that failed; one whose process is not there yet is tried at every look."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`reasons` keep the service from being ready; `degraded` is missing, and the rest works."""
+    """`reasons` keep the service from being ready; `degraded` is missing, and the rest works.
+
+    `generation` is that of the aliases in force; −1 before the first.
+    """
 
     ready: bool
     reasons: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    generation: int = -1
 
 
-@dataclass(slots=True)
 class Readiness:
-    """What `/readyz` says. Written by the warm-up thread, read by the edge."""
+    """Watches the aliases in a thread of its own, so that `/livez` answers meanwhile.
 
-    state: State = field(default_factory=lambda: State(ready=False, reasons=("starting",)))
+    Args:
+        runners: what serves; nobody else changes it.
+        pipeline: runs the rehearsals.
+        configuration: which capabilities are required.
+        lost: capabilities whose process is not there at this moment.
+    """
 
-    def warm_up(self, runners: RunnerLibrary, pipeline: Pipeline, configuration: Configuration) -> None:
-        """Run every installed capability once, in a thread of its own, so that `/livez` answers meanwhile."""
-        self.state = State(ready=False, reasons=("warming up",))
-        work = (runners, pipeline, configuration)
-        threading.Thread(target=self._warm_up, args=work, name="warm-up", daemon=True).start()
+    def __init__(
+        self,
+        runners: RunnerLibrary,
+        pipeline: Pipeline,
+        configuration: Configuration,
+        lost: Callable[[], Collection[Capability]] = frozenset,
+    ) -> None:
+        self._runners = runners
+        self._pipeline = pipeline
+        self._configuration = configuration
+        self._lost = lost
+        self._proven: set[str] = set()
+        self._failures: dict[Capability, tuple[str, FaceSocialError]] = {}
+        self._warm = False
+        self._closed = threading.Event()
 
-    def _warm_up(self, runners: RunnerLibrary, pipeline: Pipeline, configuration: Configuration) -> None:
-        failures: dict[Capability, str] = {}
-        for capability in Capability:
+    def start(self) -> None:
+        """Begin to watch."""
+        threading.Thread(target=self._watch, name="readiness", daemon=True).start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closed.set()
+
+    @property
+    def state(self) -> State:
+        """What `/readyz` says."""
+        serving, lost = self._runners.serving, self._lost()
+        if not self._warm:
+            return State(ready=False, reasons=("warming up",))
+        unable = {
+            capability: self._why(capability, serving) for capability in Capability if not serving.has(capability)
+        }
+        unable |= {capability: f"{capability.alias}: its process is not there" for capability in lost}
+        required = self._configuration.models.required
+        reasons = [reason for capability, reason in unable.items() if capability in required]
+        degraded = [reason for capability, reason in unable.items() if capability not in required]
+        degraded += [
+            f"{capability.alias}: {tag} failed ({error.code}), {serving.runners[capability].tag} serves on"
+            for capability, (tag, error) in self._failures.items()
+            if serving.has(capability)
+        ]
+        return State(not reasons, tuple(reasons), tuple(degraded), serving.generation)
+
+    def turn(self) -> None:
+        """Bring into service what the aliases name now, as far as it runs."""
+        current, candidate = self._runners.serving, self._runners.candidate()
+        failures: dict[Capability, tuple[str, FaceSocialError]] = {}
+        runners: dict[Capability, AnyRunner] = {}
+        for capability, runner in candidate.runners.items():
+            error = None if runner.tag in self._proven else self._rehearse(capability, candidate)
+            if error is None:
+                self._proven.add(runner.tag)
+                runners[capability] = runner
+                continue
+            failures[capability] = (runner.tag, error)
+            before = current.runners.get(capability)
+            if before and before.tag in self._proven:
+                runners[capability] = before
+            if before is not runner:
+                self._runners.discard(runner)
+        failed = {capability: error for capability, (_, error) in failures.items() if capability not in runners}
+        self._runners.adopt(Serving(candidate.generation, runners, {**candidate.missing, **failed}))
+        self._failures = failures
+        self._proven &= {runner.tag for runner in runners.values()}
+
+    def _watch(self) -> None:
+        looks = 0
+        while not self._closed.is_set():
+            looks += 1
             try:
-                _run_once(capability, runners, pipeline, configuration)
-            except ModelNotInstalled:
-                failures[capability] = f"{capability.alias}: not installed"
-            except FaceSocialError as error:
-                failures[capability] = f"{capability.alias}: {error.code}"
-                log.exception("warm-up failed", capability=capability.value)
+                if not self._warm or self._runners.stale or self._worth_retrying(looks):
+                    self.turn()
+                    self._warm = self._warm or not self._waits_for_a_process
+                    state = self.state
+                    done = "warm-up done" if self._warm else "waiting for processes"
+                    log.info(done, ready=state.ready, reasons=state.reasons, degraded=state.degraded)
+                self._runners.sweep()
+            except ModelError as error:  # the alias file is damaged: what serves, serves on
+                log.warning("aliases cannot be read", code=error.code)
             except Exception:
-                failures[capability] = f"{capability.alias}: internal"
-                log.exception("warm-up failed", capability=capability.value)
-        required = configuration.models.required
-        reasons = tuple(reason for capability, reason in failures.items() if capability in required)
-        degraded = tuple(reason for capability, reason in failures.items() if capability not in required)
-        self.state = State(ready=not reasons, reasons=reasons, degraded=degraded)
-        log.info("warm-up done", ready=not reasons, reasons=reasons, degraded=degraded)
+                log.exception("looking at the aliases failed")
+            self._closed.wait(LOOK_SECONDS)
+
+    @property
+    def _waits_for_a_process(self) -> bool:
+        return any(isinstance(error, NotReady) for _, error in self._failures.values())
+
+    def _worth_retrying(self, looks: int) -> bool:
+        return self._waits_for_a_process or bool(self._failures and looks % RETRY_LOOKS == 0)
+
+    def _why(self, capability: Capability, serving: Serving) -> str:
+        error = serving.missing[capability]
+        return f"{capability.alias}: {'not installed' if isinstance(error, ModelNotInstalled) else error.code}"
+
+    def _rehearse(self, capability: Capability, candidate: Serving) -> FaceSocialError | None:
+        """Run once on the blank picture; the error if it does not work."""
+        try:
+            run_once(capability, self._pipeline.on(candidate), self._configuration)
+        except FaceSocialError as error:
+            if not isinstance(error, NotReady):
+                log.exception("a model does not run", capability=capability.value)
+            return error
+        except Exception as error:
+            log.exception("a model does not run", capability=capability.value)
+            failure = FaceSocialError(f"the model of {capability.alias} does not run")
+            failure.__cause__ = error
+            return failure
+        return None
 
 
-def _run_once(capability: Capability, runners: RunnerLibrary, pipeline: Pipeline, configuration: Configuration) -> None:
+def run_once(capability: Capability, pipeline: Pipeline, configuration: Configuration) -> None:
     """One run on the blank picture.
 
     Raises:
@@ -80,6 +184,5 @@ def _run_once(capability: Capability, runners: RunnerLibrary, pipeline: Pipeline
     if capability is Capability.DETECTION:
         pipeline.detect(picture, None, 1)
         return
-    tasks: Sequence[Task] = [task for task in Task if task.capability is capability]
-    runners.of(capability)
+    tasks = [task for task in Task if task.capability is capability]
     pipeline.describe(picture, Report(640, 480, (FaceReport(FACE),), {}, {}, {}), tasks)

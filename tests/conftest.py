@@ -62,7 +62,7 @@ def parts(library: Library) -> Iterator[Parts]:
     """The real pipeline in this process."""
     parts = compose(load_configuration())
     yield parts
-    parts.inference.close()
+    parts.desk.close()
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,10 @@ class Arbiter(Protocol):
         """Give a session for `model`; it stays loaded at least until the block ends."""
         ...
 
+    def retire(self, tag: str) -> None:
+        """Unload the model of this tag as soon as no lease holds it: no new lease will be asked for."""
+        ...
+
 
 class CpuArbiter:
     """The arbiter of a machine without a GPU: every model gets one CPU session, opened on first use and kept."""
@@ -73,6 +77,10 @@ class CpuArbiter:
     def lease(self, model: Loadable) -> Iterator[Lease]:
         """Single-flight: callers that meet a load in progress wait for it; a failed load is tried again by the next."""
         yield Lease(self._sessions.get(model.tag) or self._open(model), "cpu")
+
+    def retire(self, tag: str) -> None:
+        """See `Arbiter.retire`; a lease keeps its session alive by itself."""
+        self._sessions.pop(tag, None)
 
     def _open(self, model: Loadable) -> Session:
         with self._lock:

@@ -23,7 +23,8 @@ from facesocial.configuration import LimitSettings
 from facesocial.results import Face, Liveness
 from services.pipeline.header import read_header
 from services.pipeline.picture import Picture
-from services.pipeline.pipeline import FaceReport, Pipeline, Report
+from services.pipeline.pipeline import Pipeline
+from services.pipeline.report import FaceReport, Report
 
 FAR = 1e-3
 LIMITS = LimitSettings()

@@ -18,7 +18,7 @@ from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelNotInstalled
 from models.library import Library
 from models.store import InstalledModel
-from runners.library import RunnerLibrary
+from runners.library import RunnerLibrary, local_builder
 from services.pipeline.pipeline import Pipeline
 from vram_policy import CpuArbiter
 
@@ -53,9 +53,9 @@ class With:
         """See `runners.library.Models`."""
         return self.detector if capability is Capability.DETECTION else self.library.resolve(capability)
 
-    def serves(self, capability: Capability) -> bool:
+    def generation(self) -> int:
         """See `runners.library.Models`."""
-        return capability is Capability.DETECTION or self.library.serves(capability)
+        return self.library.generation()
 
 
 def markdown(library: Library, data: Path, machine: Machine, say: Callable[[str], None]) -> str:
@@ -85,7 +85,9 @@ def pipeline_with(library: Library, detector: str) -> Pipeline:
     """
     cv2.setNumThreads(1)
     cpu = CpuSettings()
-    return Pipeline(RunnerLibrary(With(library, library.store.get(detector)), CpuArbiter(), cpu), cpu.requests)
+    return Pipeline(
+        RunnerLibrary(With(library, library.store.get(detector)), local_builder(CpuArbiter(), cpu)), cpu.requests
+    )
 
 
 def recognition_rows(library: Library, detectors: tuple[str, ...], data: Path) -> list[Row]:

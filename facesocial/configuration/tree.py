@@ -89,7 +89,16 @@ class Configuration(BaseSettings):
     )
 
     environment: Literal["development", "production"] = "development"
-    placement: Literal["embedded"] = Field(default="embedded", description="which processes own models")
+    placement: Literal["auto", "embedded", "colocated", "isolated"] = Field(
+        default="auto",
+        description="which processes own models: the entry's own, one beside it, or one for each capability; "
+        "auto: one beside it with a GPU, else the entry's own",
+    )
+    cpu_lane: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="one more process with every model on the CPU, which answers while another is gone; "
+        "auto: with a GPU",
+    )
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     cpu: CpuSettings = Field(default_factory=CpuSettings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +40,12 @@ class Candidates:
     scores: Tensor
     landmarks: Tensor | None
 
+    def face(self, index: int) -> Face:
+        """One of them."""
+        x1, y1, x2, y2 = self.boxes[index].tolist()
+        landmarks = None if self.landmarks is None else self.landmarks[index].astype(np.float32)
+        return Face((x1, y1, x2, y2), float(self.scores[index]), landmarks)
+
 
 class DetectionAdapter(ABC):
     """How one architecture's output reads. Pure: no session, no state."""
@@ -68,13 +74,22 @@ class DetectionRunner:
         fit = _fit(source.width, source.height, canvas)
         fitted = max(1, round(source.width * fit)), max(1, round(source.height * fit))
         image = letterbox(source.at(fit), fitted, canvas)
-        inputs = [to_nchw([image], self.adapter.spec.preprocessing)]
+        outcome = self.find(image, min_score, max_faces)
+        return Outcome(tuple(_in_picture(outcome.results, fit, source)), outcome.device)
+
+    def find(self, board: Image, min_score: float, max_faces: int) -> Outcome[Face]:
+        """Faces by falling score on a canvas (uint8 [h, w, 3], BGR), in its pixels; they may reach outside."""
+        inputs = [to_nchw([board], self.adapter.spec.preprocessing)]
         with self._arbiter.lease(self._model) as lease:
             outputs = lease.session.run(inputs)
             device = lease.device
-        candidates = self.adapter.decode(outputs, canvas, min_score)
+        candidates = self.adapter.decode(outputs, (board.shape[1], board.shape[0]), min_score)
         kept = suppress(candidates, self.adapter.spec.nms_iou or 0.4, max_faces)
-        return Outcome(tuple(_to_faces(candidates, kept, fit, source)), device)
+        return Outcome(tuple(candidates.face(index) for index in kept), device)
+
+    def retire(self) -> None:
+        """See `runners.base.Runner.retire`."""
+        self._arbiter.retire(self._model.tag)
 
 
 def choose_canvas(width: int, height: int, canvases: Sequence[tuple[int, int]] = CANVASES) -> tuple[int, int]:
@@ -114,12 +129,11 @@ def suppress(candidates: Candidates, iou: float, most: int) -> list[int]:
     return kept
 
 
-def _to_faces(candidates: Candidates, kept: list[int], fit: float, source: PixelSource) -> list[Face]:
-    edge = np.array([source.width, source.height] * 2, np.float32)
-    faces = []
-    for index in kept:
-        x1, y1, x2, y2 = np.clip(candidates.boxes[index] / fit, 0, edge).tolist()
-        points = None if candidates.landmarks is None else (candidates.landmarks[index] / fit).astype(np.float32)
+def _in_picture(faces: Sequence[Face], fit: float, source: PixelSource) -> Iterator[Face]:
+    """From pixels of the canvas to pixels of the picture; boxes end at its edge."""
+    for face in faces:
+        x1, x2 = (min(max(x / fit, 0.0), float(source.width)) for x in face.box[::2])
+        y1, y2 = (min(max(y / fit, 0.0), float(source.height)) for y in face.box[1::2])
         if x2 > x1 and y2 > y1:
-            faces.append(Face((x1, y1, x2, y2), float(candidates.scores[index]), points))
-    return faces
+            points = None if face.landmarks is None else face.landmarks / np.float32(fit)
+            yield Face((x1, y1, x2, y2), face.score, points)

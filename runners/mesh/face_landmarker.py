@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
-import mediapipe
 import numpy as np
-from mediapipe.tasks.python import BaseOptions, vision
 
 from facesocial.results import Face, Image, Mesh, Pose, Tensor
 from models.catalogue import ModelSpec
 from models.store import InstalledModel
 from runners.base import Outcome, Views
 from runners.crops import SquareCrop
+
+if TYPE_CHECKING:  # importing MediaPipe takes a second and 100 MB, which most processes do without
+    from mediapipe.tasks.python import vision
 
 SIDE = 320
 """Pixels of the crop: the network's own input is 256, turned upright."""
@@ -39,32 +41,25 @@ class FaceLandmarker:
 
 
 class MeshRunner:
-    """The mesh of each face, or None where MediaPipe finds none in the crop.
-
-    `close()` frees the graph; the end of the process does it too.
-    """
+    """The mesh of each face, or None where MediaPipe finds none in the crop. The graph is made on first use."""
 
     def __init__(self, adapter: FaceLandmarker, installed: InstalledModel) -> None:
         self.adapter = adapter
         self.tag = installed.tag
-        self._task = vision.FaceLandmarker.create_from_options(
-            vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_buffer=installed.read()),
-                output_face_blendshapes=True,
-                output_facial_transformation_matrixes=True,
-            )
-        )
+        self._installed = installed
+        self._task: vision.FaceLandmarker | None = None
         self._lock = threading.Lock()
-        # Left to the interpreter's end, MediaPipe's own threads can keep the process from ending.
-        self.close = weakref.finalize(self, self._task.close)
 
     def run(self, faces: Sequence[Views]) -> Outcome[Mesh | None]:
         """One by one: MediaPipe has no batch."""
         return Outcome(tuple(self._look(crop) for (crop,) in faces), "cpu" if faces else "")
 
     def _look(self, crop: Image) -> Mesh | None:
+        import mediapipe
+
         picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=cv2.cvtColor(crop, cv2.COLOR_BGR2RGB))
         with self._lock:
+            self._task = self._task or self._open()
             found = self._task.detect(picture)
         if not found.face_landmarks:
             return None
@@ -72,10 +67,26 @@ class MeshRunner:
         blendshapes = {shape.category_name: float(shape.score) for shape in found.face_blendshapes[0]}
         return Mesh(points, head_pose(np.asarray(found.facial_transformation_matrixes[0], np.float32)), blendshapes)
 
+    def retire(self) -> None:
+        """Free the graph; the end of the process does it too."""
+        with self._lock:
+            task, self._task = self._task, None
+        if task:
+            task.close()
 
-def open_mesh(installed: InstalledModel) -> MeshRunner:
-    """The runner of an installed MediaPipe bundle."""
-    return MeshRunner(FaceLandmarker(installed.spec), installed)
+    def _open(self) -> vision.FaceLandmarker:
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        task = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_buffer=self._installed.read()),
+                output_face_blendshapes=True,
+                output_facial_transformation_matrixes=True,
+            )
+        )
+        # Left to the interpreter's end, MediaPipe's own threads can keep the process from ending.
+        weakref.finalize(self, task.close)
+        return task
 
 
 def head_pose(transform: Tensor) -> Pose:

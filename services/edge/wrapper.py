@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from typing import Final
 
 import structlog
@@ -15,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.edge.problems import MEDIA_TYPE, problem
-from services.readiness import Readiness
+from services.readiness import State
 
 log = structlog.get_logger(__name__)
 
@@ -129,17 +130,16 @@ PROBES: Final = ("/livez", "/healthz", "/readyz")
 """Their bodies are their own."""
 
 
-def probes(readiness: Readiness) -> dict[str, ASGIApp]:
+def probes(state: Callable[[], Awaitable[State]]) -> dict[str, ASGIApp]:
     """`/livez`: the loop runs. `/readyz`: requests can be answered, or why not."""
 
     async def livez(scope: Scope, receive: Receive, send: Send) -> None:
         await get_only(scope, Response("ok\n", media_type="text/plain"))(scope, receive, send)
 
     async def readyz(scope: Scope, receive: Receive, send: Send) -> None:
-        state = readiness.state
-        body = {"ready": state.ready, "reasons": list(state.reasons), "degraded": list(state.degraded)}
-        headers = {} if state.ready else {"Retry-After": "5"}
-        answer = JSONResponse(body, status_code=200 if state.ready else 503, headers=headers)
+        now = await state()
+        headers = {} if now.ready else {"Retry-After": "5"}
+        answer = JSONResponse(asdict(now), status_code=200 if now.ready else 503, headers=headers)
         await get_only(scope, answer)(scope, receive, send)
 
     return {"/livez": livez, "/healthz": livez, "/readyz": readyz}

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from facesocial.capabilities import Capability, Task
 from facesocial.results import Face, Image
-from runners.base import FaceRunner, Outcome, Views
+from runners.base import Outcome, Runner, Views
 from runners.crops import Crop
-from runners.library import RunnerLibrary
-from runners.mesh.face_landmarker import MeshRunner
+from runners.detection.base import DetectionRunner
 from services.pipeline.picture import Picture
-
-AnyRunner: TypeAlias = FaceRunner[Any] | MeshRunner
+from services.pipeline.report import FaceReport, Report
 
 NO_CROP = "no_landmarks"
 """Reason given for a result that needs landmarks when the detector gives none."""
@@ -25,33 +23,34 @@ NOT_FOUND = "not_found"
 """Reason given when a network looked at the face and found nothing to answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class FaceReport:
-    """A face and what was found out about it. A task that was asked and could not be done is None, with a reason."""
+class Runners(Protocol):
+    """Who answers a capability: a `Serving`, or the library with what serves now."""
 
-    face: Face
-    results: dict[Task, Any] = field(default_factory=dict)
-    reasons: dict[Task, str] = field(default_factory=dict)
+    def detector(self) -> DetectionRunner:
+        """Of `face-detection`, or ModelNotInstalled."""
+        ...
 
+    def of(self, capability: Capability) -> Runner[Any]:
+        """Of a capability of faces, or ModelNotInstalled."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One picture: its faces, which models spoke (alias → tag), where they ran, and how long each stage took (s)."""
-
-    width: int
-    height: int
-    faces: tuple[FaceReport, ...]
-    models: dict[str, str]
-    devices: dict[Capability, str]
-    seconds: dict[str, float]
+    def has(self, capability: Capability) -> bool:
+        """Whether there is one."""
+        ...
 
 
 class Pipeline:
     """Thread-safe: called by several requests at once. `workers` threads run capabilities side by side."""
 
-    def __init__(self, runners: RunnerLibrary, workers: int) -> None:
-        self._runners = runners
+    def __init__(self, runners: Runners, workers: int) -> None:
+        self.runners = runners
         self._side_by_side = ThreadPoolExecutor(workers, thread_name_prefix="capability")
+
+    def on(self, runners: Runners) -> Pipeline:
+        """This pipeline with other runners; both share the threads."""
+        other = copy.copy(self)
+        other.runners = runners
+        return other
 
     def close(self) -> None:
         """Let running work end and start no more."""
@@ -65,7 +64,7 @@ class Pipeline:
             ImageTruncated: the pixels end early or are damaged.
         """
         started = time.perf_counter()
-        detector = self._runners.detector()
+        detector = self.runners.detector()
         threshold = detector.adapter.spec.score_threshold if min_score is None else min_score
         outcome = detector.run(picture, 0.5 if threshold is None else threshold, max_faces)
         spent = time.perf_counter() - started
@@ -88,7 +87,7 @@ class Pipeline:
             ImageTruncated: the pixels end early or are damaged.
         """
         for task in tasks:
-            self._runners.of(task.capability)
+            self.runners.of(task.capability)
         found = self.detect(picture, min_score, max_faces)
         return self.describe(picture, found, tasks)
 
@@ -99,7 +98,7 @@ class Pipeline:
             ModelNotInstalled: nothing serves one of the tasks.
         """
         faces = [report.face for report in found.faces]
-        runners = {task: self._runners.of(task.capability) for task in tasks}
+        runners = {task: self.runners.of(task.capability) for task in tasks}
         before, started = picture.decode_seconds, time.perf_counter()
         cutter = _Cutter(picture)
         views = {task: [cutter.cut(runner, face) for face in faces] for task, runner in runners.items()}
@@ -121,7 +120,7 @@ class Pipeline:
         return Report(found.width, found.height, reports, models, devices, seconds)
 
     def _run(
-        self, runners: Mapping[Task, AnyRunner], views: Mapping[Task, Sequence[Views | None]]
+        self, runners: Mapping[Task, Runner[Any]], views: Mapping[Task, Sequence[Views | None]]
     ) -> dict[Task, tuple[Outcome[Any], float]]:
         """Side by side: the last task in this thread, which would only wait, the others in the pool."""
         seen = {task: [view for view in views[task] if view is not None] for task in runners}
@@ -138,7 +137,7 @@ class _Cutter:
         self._picture = picture
         self._known: dict[tuple[Crop, int], Image | None] = {}
 
-    def cut(self, runner: AnyRunner, face: Face) -> Views | None:
+    def cut(self, runner: Runner[Any], face: Face) -> Views | None:
         """What `runner` wants to see of `face`, or None when the face lacks what a crop needs."""
         crops = [self._crop(crop, face) for crop in runner.adapter.crops]
         present = tuple(crop for crop in crops if crop is not None)
@@ -151,7 +150,7 @@ class _Cutter:
         return self._known[key]
 
 
-def _timed(runner: AnyRunner, views: Sequence[Views]) -> tuple[Outcome[Any], float]:
+def _timed(runner: Runner[Any], views: Sequence[Views]) -> tuple[Outcome[Any], float]:
     started = time.perf_counter()
     outcome: Outcome[Any] = runner.run(views)
     return outcome, time.perf_counter() - started
@@ -159,7 +158,7 @@ def _timed(runner: AnyRunner, views: Sequence[Views]) -> tuple[Outcome[Any], flo
 
 def _file(
     task: Task,
-    runner: AnyRunner,
+    runner: Runner[Any],
     reports: Sequence[FaceReport],
     views: Sequence[Views | None],
     outcome: Outcome[Any],

@@ -15,15 +15,15 @@ pytestmark = pytest.mark.integration
 def test_parts_serve_what_is_installed(library: Library) -> None:
     parts = compose(Configuration())
     assert all(parts.runners.has(capability) for capability in Capability)
-    assert parts.inference._pipeline is parts.pipeline
-    assert parts.inference._runners is parts.runners
-    parts.inference.close()
+    assert parts.desk.runners is parts.runners
+    assert parts.desk.pipeline is parts.pipeline
+    parts.desk.close()
 
 
 def test_closing_ends_the_threads(library: Library) -> None:
     parts = compose(Configuration())
-    parts.inference.close()
+    parts.desk.close()
     with pytest.raises(RuntimeError, match="shutdown"):
-        parts.inference._requests.submit(int)
+        parts.desk.threads.submit(int)
     with pytest.raises(RuntimeError, match="shutdown"):
         parts.pipeline._side_by_side.submit(int)

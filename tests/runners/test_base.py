@@ -41,6 +41,7 @@ class Recorder:
     pin: bool = False
     batches: list[int] = field(default_factory=list)
     leased: int = 0
+    retired: list[str] = field(default_factory=list)
 
     def open(self, device: str) -> Session:
         """It is its own session."""
@@ -52,6 +53,10 @@ class Recorder:
         self.leased += 1
         yield Lease(self, "simulated:0")
         self.leased -= 1
+
+    def retire(self, tag: str) -> None:
+        """Remembers."""
+        self.retired.append(tag)
 
     def run(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Must be under a lease."""
@@ -82,3 +87,10 @@ def test_fixed_batch_graphs_run_one_by_one() -> None:
     spec = load_catalogue().spec("mobilefacenet_foamliu").model_copy(update={"dynamic_batch": False})
     FaceRunner(Echo(spec), recorder, recorder, 16).run(faces(3))
     assert recorder.batches == [1, 1, 1]
+
+
+def test_a_retired_runner_gives_its_session_back() -> None:
+    """By the tag of its model."""
+    recorder = Recorder()
+    FaceRunner(Echo(load_catalogue().spec("mobilefacenet_foamliu")), recorder, recorder, 16).retire()
+    assert recorder.retired == ["echo:1"]

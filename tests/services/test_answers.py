@@ -10,7 +10,7 @@ import pytest
 from facesocial.capabilities import Capability, Task
 from facesocial.results import Deepfake, Demographics, Embedding, Face, Liveness, Mesh, Pose
 from services.answers import AnalyzeAnswer, DetectAnswer, DetectedFace, analyzed, common, detected
-from services.pipeline.pipeline import FaceReport, Report
+from services.pipeline.report import FaceReport, Report
 
 pytestmark = pytest.mark.unit
 

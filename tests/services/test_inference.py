@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +14,32 @@ import pytest
 
 from bentos.composition import Parts
 from facesocial.capabilities import Task
-from facesocial.configuration import Configuration, CpuSettings, LimitSettings, ServerSettings
+from facesocial.configuration import Configuration, LimitSettings, ServerSettings
 from facesocial.errors import DeadlineExceeded, InvalidParameter, UnsupportedMediaType
 from services.edge.forms import ImageForm, VerifyForm
 from services.edge.upload import UploadedFile
 from services.inference import Inference
+from services.pipeline.desk import LocalDesk
+from services.readiness import Readiness
 from tests.pictures import noise, plain
 
 pytestmark = pytest.mark.unit
 
 
-def inference(gated: Any, deadline_ms: int = 30_000) -> Inference:
-    server, cpu = ServerSettings(deadline_ms=deadline_ms), CpuSettings(requests=1)
-    return Inference(object(), gated, Configuration(server=server, cpu=cpu))  # type: ignore[arg-type]
+@contextmanager
+def inference(gated: Any, deadline_ms: int = 30_000, **settings: Any) -> Iterator[Inference]:
+    """One thread; a pipeline that waits."""
+    server = ServerSettings(deadline_ms=deadline_ms)
+    configuration = Configuration(server=server, **settings)
+    desk = LocalDesk(Nothing(), gated, Readiness, configuration, ThreadPoolExecutor(1))  # type: ignore[arg-type]
+    yield Inference(desk, configuration)
+    desk.threads.shutdown()
+
+
+class Nothing:
+    """No model serves."""
+
+    serving = None
 
 
 def image_form(content: bytes, declared: str = "", **fields: Any) -> ImageForm:
@@ -32,58 +48,52 @@ def image_form(content: bytes, declared: str = "", **fields: Any) -> ImageForm:
 
 async def test_deadline_ends_the_waiting_and_what_had_not_begun(gated: Any) -> None:
     """504; the running work keeps its place until it ends, the queued one never starts (R15, R18)."""
-    service, form = inference(gated, deadline_ms=100), image_form(plain())
-    first, second = await asyncio.gather(
-        service.detect(form, "a", 0), service.detect(form, "b", 0), return_exceptions=True
-    )
-    assert isinstance(first, DeadlineExceeded)
-    assert isinstance(second, DeadlineExceeded)
-    assert "0.1 s" in str(first)
-    gated.gate.set()
-    answer = await service.detect(form, "c", 0)
-    assert answer.request_id == "c"
-    assert gated.began == 2
-    service.close()
+    form = image_form(plain())
+    with inference(gated, deadline_ms=100) as service:
+        first, second = await asyncio.gather(
+            service.detect(form, "a", 0), service.detect(form, "b", 0), return_exceptions=True
+        )
+        assert isinstance(first, DeadlineExceeded)
+        assert isinstance(second, DeadlineExceeded)
+        assert "0.1 s" in str(first)
+        gated.gate.set()
+        answer = await service.detect(form, "c", 0)
+        assert answer.request_id == "c"
+        assert gated.began == 2
 
 
 async def test_the_loop_stays_free_while_work_runs(gated: Any) -> None:
-    service = inference(gated)
-    task = asyncio.create_task(service.detect(image_form(plain()), "a", 0))
-    await asyncio.to_thread(gated.entered.acquire)
-    assert not task.done()
-    gated.gate.set()
-    assert len((await task).faces) == 3
-    service.close()
+    with inference(gated) as service:
+        task = asyncio.create_task(service.detect(image_form(plain()), "a", 0))
+        await asyncio.to_thread(gated.entered.acquire)
+        assert not task.done()
+        gated.gate.set()
+        assert len((await task).faces) == 3
 
 
 @pytest.mark.parametrize("declared", ["", "application/octet-stream", "image/*", "image/png", "image/x-png"])
 async def test_a_true_or_missing_declaration_passes(gated: Any, declared: str) -> None:
     gated.gate.set()
-    service = inference(gated)
-    answer = await service.detect(image_form(plain("PNG"), declared, max_faces=2, min_score=0.4), "a", 0.25)
+    with inference(gated) as service:
+        answer = await service.detect(image_form(plain("PNG"), declared, max_faces=2, min_score=0.4), "a", 0.25)
     assert (answer.image.width, answer.image.height) == (64, 48)
     assert [face.score for face in answer.faces] == [0.4, 0.4]
     assert answer.timing_ms == {"upload": 250, "detection": 1}
     assert answer.device == {"detection": "cpu"}
-    service.close()
 
 
 @pytest.mark.parametrize("declared", ["image/jpeg", "image/gif", "text/html", "video/mp4", "image/" + "x" * 9999])
 async def test_i7_a_false_declaration_is_415(gated: Any, declared: str) -> None:
-    service = inference(gated)
-    with pytest.raises(UnsupportedMediaType) as caught:
+    with inference(gated) as service, pytest.raises(UnsupportedMediaType) as caught:
         await service.detect(image_form(plain("PNG"), declared), "a", 0)
     assert len(str(caught.value)) < 120
     assert gated.began == 0
-    service.close()
 
 
 async def test_more_faces_than_the_operator_permits_are_refused(gated: Any) -> None:
     limits = LimitSettings(faces_default=10, faces_max=50)
-    service = Inference(object(), gated, Configuration(limits=limits))  # type: ignore[arg-type]
-    with pytest.raises(InvalidParameter, match="max_faces: at most 50"):
+    with inference(gated, limits=limits) as service, pytest.raises(InvalidParameter, match="max_faces: at most 50"):
         await service.detect(image_form(plain(), max_faces=51), "a", 0)
-    service.close()
 
 
 @pytest.fixture

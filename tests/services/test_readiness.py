@@ -1,95 +1,177 @@
-"""Ready after every installed capability ran once; what is missing is named, and keeps us from being ready or not."""
+"""What is ready, why not, and how a model comes into service while another answers."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+import time
+from collections.abc import Callable
 
 import pytest
 
 from bentos.composition import Parts
-from facesocial.capabilities import Capability
+from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration, ModelSettings
-from facesocial.errors import ModelIntegrityError, ModelNotInstalled
-from services.pipeline.picture import Picture
-from services.readiness import Readiness, State
+from facesocial.errors import ModelIntegrityError, ProcessLost
+from runners.library import RunnerLibrary
+from services.pipeline.pipeline import Pipeline
+from services.readiness import Readiness, State, run_once
+from tests.runners.fakes import FakeBuilder, FakeModels
 
 pytestmark = pytest.mark.unit
 
-
-class Installed:
-    """Runners of some capabilities; others are missing or broken."""
-
-    def __init__(self, missing: set[Capability], broken: dict[Capability, Exception]) -> None:
-        self.missing, self.broken = missing, broken
-
-    def of(self, capability: Capability) -> None:
-        """Raises what `capability` raises."""
-        if capability in self.missing:
-            raise ModelNotInstalled("nothing")
-        if capability in self.broken:
-            raise self.broken[capability]
+EMBEDDER = Capability.RECOGNITION
 
 
-class Runs:
-    """A pipeline that asks `installed` and counts."""
+class Stage:
+    """A readiness whose models do what they are told."""
 
-    def __init__(self, installed: Installed) -> None:
-        self.installed, self.described = installed, 0
+    def __init__(self, *required: Capability) -> None:
+        self.models, self.build = FakeModels(), FakeBuilder()
+        self.required = required or (Capability.DETECTION,)
+        self.lost: set[Capability] = set()
 
-    def detect(self, picture: Picture, min_score: float | None, max_faces: int) -> None:
-        """The blank picture arrives decoded."""
-        assert picture.at(1).shape == (480, 640, 3)
-        self.installed.of(Capability.DETECTION)
-
-    def describe(self, picture: Picture, found: Any, tasks: Any) -> None:
-        """One face, one task."""
-        self.described += len(found.faces) * len(tasks)
-
-
-def warmed(
-    missing: set[Capability] = frozenset(),  # type: ignore[assignment]
-    broken: dict[Capability, Exception] | None = None,
-    required: tuple[Capability, ...] = (Capability.DETECTION,),
-) -> State:
-    readiness, installed = Readiness(), Installed(missing, broken or {})
-    configuration = Configuration(models=ModelSettings(required=required))
-    readiness.warm_up(installed, Runs(installed), configuration)  # type: ignore[arg-type]
-    for thread in threading.enumerate():
-        if thread.name == "warm-up":
-            thread.join(30)
-    return readiness.state
+    def start(self) -> Readiness:
+        """After its first turn."""
+        self.runners = RunnerLibrary(self.models, self.build)
+        self.pipeline = Pipeline(self.runners, 2)
+        settings = Configuration(models=ModelSettings(required=self.required))
+        readiness = Readiness(self.runners, self.pipeline, settings, lambda: self.lost)
+        readiness.turn()
+        readiness._warm = True
+        return readiness
 
 
-def test_not_ready_before() -> None:
-    assert Readiness().state == State(ready=False, reasons=("starting",))
+def fail(error: Exception) -> Callable[[], None]:
+    """Something that raises."""
+
+    def first() -> None:
+        raise error
+
+    return first
 
 
-def test_ready_when_everything_ran() -> None:
-    assert warmed() == State(ready=True)
+def test_not_ready_before_anything_ran() -> None:
+    runners = RunnerLibrary(FakeModels(), FakeBuilder())
+    readiness = Readiness(runners, Pipeline(runners, 1), Configuration())
+    assert readiness.state == State(ready=False, reasons=("warming up",))
+
+
+def test_ready_when_everything_ran_once() -> None:
+    stage = Stage()
+    assert stage.start().state == State(ready=True, generation=1)
+    assert {runner.runs for runner in stage.build.built.values()} == {1}
 
 
 def test_a_missing_extra_degrades() -> None:
-    assert warmed({Capability.MESH}) == State(ready=True, degraded=("face-mesh: not installed",))
+    stage = Stage()
+    stage.models.activate(Capability.MESH, None)
+    assert stage.start().state == State(True, (), ("face-mesh: not installed",), 2)
 
 
 def test_a_missing_detector_keeps_us_from_being_ready() -> None:
-    assert warmed({Capability.DETECTION}) == State(ready=False, reasons=("face-detection: not installed",))
+    stage = Stage()
+    stage.models.activate(Capability.DETECTION, None)
+    assert stage.start().state == State(False, ("face-detection: not installed",), (), 2)
 
 
 def test_the_operator_says_what_is_required() -> None:
-    state = warmed({Capability.LIVENESS, Capability.MESH}, required=(Capability.DETECTION, Capability.LIVENESS))
-    assert state == State(False, ("face-liveness: not installed",), ("face-mesh: not installed",))
+    stage = Stage(Capability.DETECTION, Capability.LIVENESS)
+    stage.models.activate(Capability.LIVENESS, None)
+    stage.models.activate(Capability.MESH, None)
+    state = stage.start().state
+    assert state == State(False, ("face-liveness: not installed",), ("face-mesh: not installed",), 3)
 
 
 def test_a_broken_model_is_named_without_telling_more() -> None:
-    broken = {Capability.DEEPFAKE: ModelIntegrityError("/a/path"), Capability.MESH: RuntimeError("onnx: /a/path")}
-    state = warmed(broken=broken)
-    assert state == State(True, (), ("face-deepfake: model_integrity", "face-mesh: internal"))
+    stage = Stage()
+    stage.build.broken = {
+        "deepfake:1": fail(ModelIntegrityError("/a/path")),
+        "mesh:1": fail(RuntimeError("onnx: /a/path")),
+    }
+    state = stage.start().state
+    assert state == State(True, (), ("face-deepfake: model_integrity", "face-mesh: internal"), 1)
+    assert not stage.runners.has(Capability.DEEPFAKE)
+
+
+def test_a_process_that_is_gone_is_named() -> None:
+    stage = Stage()
+    readiness = stage.start()
+    stage.lost = {Capability.DETECTION, Capability.MESH}
+    assert readiness.state.reasons == ("face-detection: its process is not there",)
+    assert readiness.state.degraded == ("face-mesh: its process is not there",)
+    stage.lost = set()
+    assert readiness.state.ready
+
+
+def test_r13_the_new_model_answers_after_it_ran_and_the_old_until_then() -> None:
+    """While the new one is being rehearsed, requests are answered by the old one."""
+    stage = Stage()
+    readiness = stage.start()
+    seen: list[str] = []
+    stage.build.broken["recognition:2"] = lambda: seen.append(stage.runners.of(EMBEDDER).tag)
+    stage.models.activate(EMBEDDER, "recognition:2")
+    readiness.turn()
+    assert seen == ["recognition:1"]
+    assert stage.runners.of(EMBEDDER).tag == "recognition:2"
+    assert stage.build.built["recognition:2"].runs == 1
+    assert stage.build.built["liveness:1"].runs == 1, "what did not change is not run again"
+    assert readiness.state == State(ready=True, generation=2)
+
+
+def test_r13_a_failed_activation_keeps_the_old_model_and_says_so() -> None:
+    stage = Stage(EMBEDDER)
+    readiness = stage.start()
+    stage.build.broken["recognition:2"] = fail(ModelIntegrityError("changed on disk"))
+    stage.models.activate(EMBEDDER, "recognition:2")
+    readiness.turn()
+    assert stage.runners.of(EMBEDDER).tag == "recognition:1"
+    words = "face-recognition: recognition:2 failed (model_integrity), recognition:1 serves on"
+    assert readiness.state == State(True, (), (words,), 2)
+    stage.runners.sweep()
+    assert stage.build.built["recognition:2"].retired == 1
+    stage.models.activate(EMBEDDER, "recognition:1")
+    readiness.turn()
+    assert readiness.state == State(ready=True, generation=3)
+
+
+def test_a_model_that_comes_while_we_run_is_served() -> None:
+    stage = Stage(Capability.DETECTION, Capability.LIVENESS)
+    stage.models.activate(Capability.LIVENESS, None)
+    readiness = stage.start()
+    assert not readiness.state.ready
+    stage.models.activate(Capability.LIVENESS, "liveness:1")
+    readiness.turn()
+    assert readiness.state == State(ready=True, generation=3)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Within ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_watch_waits_for_processes_and_takes_activations() -> None:
+    """In its own thread: not ready while a process is missing; then each change is served without being told."""
+    stage = Stage()
+    there = threading.Event()
+    stage.build.broken["recognition:1"] = lambda: there.is_set() or fail(ProcessLost("not there"))()
+    runners = RunnerLibrary(stage.models, stage.build)
+    readiness = Readiness(runners, Pipeline(runners, 2), Configuration())
+    readiness.start()
+    until(lambda: stage.build.built["mesh:1"].runs == 1)
+    assert readiness.state.reasons == ("warming up",)
+    there.set()
+    until(lambda: readiness.state.ready)
+    stage.models.activate(Capability.MESH, "mesh:2")
+    until(lambda: runners.of(Capability.MESH).tag == "mesh:2")
+    until(lambda: stage.build.built["mesh:1"].retired == 1)
+    readiness.close()
 
 
 @pytest.mark.integration
-def test_the_real_models_all_warm_up(parts: Parts) -> None:
-    readiness = Readiness()
-    readiness._warm_up(parts.runners, parts.pipeline, Configuration())
-    assert readiness.state == State(ready=True)
+def test_the_real_models_all_run(parts: Parts) -> None:
+    for capability in Capability:
+        run_once(capability, parts.pipeline, Configuration())
+    assert {task.capability for task in Task} < set(Capability)

@@ -96,3 +96,16 @@ def test_one_slow_load_does_not_hold_up_another_model() -> None:
             assert lease.session.run([]) == {}
         slow.gate.set()
         waiting.result(5)
+
+
+def test_a_retired_model_is_opened_anew_and_a_lease_outlives_it() -> None:
+    """Nobody's session is taken away while it is used."""
+    arbiter, model = CpuArbiter(), FakeModel()
+    model.gate.set()
+    with arbiter.lease(model) as lease:
+        arbiter.retire(model.tag)
+        assert lease.session.run([]) == {}
+    arbiter.retire("unknown:1")
+    with arbiter.lease(model) as again:
+        assert again.session is not lease.session
+    assert model.opened == ["cpu", "cpu"]

@@ -15,7 +15,7 @@ from facesocial.results import Tensor
 from models.catalogue import load_catalogue
 from models.library import Library
 from models.pull import Installer
-from runners.library import RunnerLibrary
+from runners.library import RunnerLibrary, local_builder
 from vram_policy import CpuArbiter
 
 pytestmark = pytest.mark.integration
@@ -67,5 +67,5 @@ def test_landmarks_lie_as_seen(library: Library, six_faces: Path) -> None:
 
 def test_runner_library_keeps_runners(library: Library) -> None:
     """One runner per capability, so one session."""
-    runners = RunnerLibrary(library, CpuArbiter(), CpuSettings())
+    runners = RunnerLibrary(library, local_builder(CpuArbiter(), CpuSettings()))
     assert runners.detector() is runners.detector()

@@ -15,7 +15,8 @@ from facesocial.capabilities import Task
 from facesocial.results import Face, Mesh
 from models.library import Library
 from runners.mesh.face_landmarker import head_pose
-from services.pipeline.pipeline import FaceReport, Pipeline, Report
+from services.pipeline.pipeline import Pipeline
+from services.pipeline.report import FaceReport, Report
 
 
 def meshes(pipeline: Pipeline, content: bytes) -> list[tuple[Face, Mesh]]:

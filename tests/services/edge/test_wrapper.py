@@ -14,11 +14,16 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.edge.problems import MEDIA_TYPE
 from services.edge.wrapper import Edge, probes
-from services.readiness import Readiness, State
+from services.readiness import State
 
 pytestmark = pytest.mark.unit
 
-READINESS = Readiness()
+STATES = {"now": State(ready=False, reasons=("starting",))}
+
+
+async def state() -> State:
+    """The one set."""
+    return STATES["now"]
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +44,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(Edge(application, probes(READINESS)))
+    transport = httpx.ASGITransport(Edge(application, probes(state)))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
         yield client
 
@@ -153,13 +158,14 @@ async def test_s6_an_answer_before_the_end_of_the_body_closes_the_connection(
 async def test_readyz_says_why(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, state: State, status: int
 ) -> None:
-    monkeypatch.setattr(READINESS, "state", state)
+    monkeypatch.setitem(STATES, "now", state)
     response = await client.get("/readyz")
     assert response.status_code == status
     assert response.json() == {
         "ready": state.ready,
         "reasons": list(state.reasons),
         "degraded": list(state.degraded),
+        "generation": state.generation,
     }
     assert ("retry-after" in response.headers) == (status == 503)
     assert (await client.get("/livez")).status_code == 200

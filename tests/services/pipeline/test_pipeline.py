@@ -21,7 +21,8 @@ from models.catalogue import load_catalogue
 from runners.base import FaceAdapter, Outcome, Views
 from runners.crops import AlignedCrop, Crop, PixelSource, SquareCrop
 from runners.library import RunnerLibrary
-from services.pipeline.pipeline import NO_CROP, FaceReport, Pipeline, Report
+from services.pipeline.pipeline import NO_CROP, Pipeline
+from services.pipeline.report import FaceReport, Report
 
 GREY = bytes(cv2.imencode(".jpg", np.full((300, 400, 3), 90, np.uint8))[1])
 POINTS = np.array([[60, 60], [90, 60], [75, 80], [63, 95], [88, 95]], np.float32)

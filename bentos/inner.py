@@ -1,0 +1,173 @@
+"""The services of the inner processes. They take and give `facesocial.wire` bytes, over Unix sockets, and no pickles.
+
+Which of them run is decided by `Resolution`; each that runs as a process of its own holds its lock while it lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, Final, TypeVar
+
+import bentoml
+import structlog
+from _bentoml_sdk import Service
+from bentoml.validators import ContentType
+
+from bentos.composition import local_desk
+from bentos.placement import LANE, PIPELINE, runner_name
+from bentos.presence import Presence, hold
+from bentos.remote import Line
+from bentos.setting import configuration, resolution
+from facesocial import wire
+from facesocial.capabilities import Capability
+from facesocial.errors import DeadlineExceeded, FaceSocialError
+from models.library import Library
+from runners.library import local_builder
+from runners.remote import Bench, remote_builder
+from services.deadline import within
+from services.pipeline.desk import LocalDesk
+from services.pipeline.inquiry import Inquiry
+from vram_policy import CpuArbiter
+
+log = structlog.get_logger(__name__)
+
+Octets = Annotated[bytes, ContentType("application/octet-stream")]
+
+Kind = TypeVar("Kind")
+
+OPTIONS: Final[dict[str, Any]] = {
+    "runner_connection": {"max_requests": 10**9, "max_age": 1e9},  # BentoML's 100 kills calls in flight
+    "traffic": {"timeout": 10**6},  # seconds; it must be a number, and the deadline is ours
+    "logging": {"access": {"enabled": False}},  # the edge logs
+}
+"""Of every service of ours, the entry too."""
+
+
+class _Desk:
+    """The pipeline of a process of its own."""
+
+    def __init__(self, name: str, desk: LocalDesk) -> None:
+        self._desk = desk
+        desk.readiness.start()
+        self._lock = hold(resolution.lock(name))
+
+    @bentoml.on_shutdown
+    async def close(self) -> None:
+        """Let what runs come to its end; in a thread, for it may need this loop."""
+        await asyncio.to_thread(self._desk.close)
+
+    @bentoml.api
+    async def ask(self, content: Octets, /) -> Octets:
+        """Findings for an inquiry."""
+
+        async def answer() -> object:
+            inquiry = wire.decode(content, Inquiry)
+            left = inquiry.deadline - time.monotonic()
+            if left <= 0:
+                raise DeadlineExceeded("the deadline passed before the work began")
+            return await within(left, self._desk.ask(inquiry))
+
+        return await _replied(answer)
+
+    @bentoml.api
+    async def state(self, content: Octets, /) -> Octets:  # noqa: ARG002 — BentoML wants a body
+        """Whether it can answer."""
+        return await _replied(self._desk.state)
+
+
+class _Pipeline(_Desk):
+    """The pipeline with every model (`colocated`), or with a process for each capability (`isolated`)."""
+
+    def __init__(self) -> None:
+        lines = {
+            capability: Line(getattr(self, runner_name(capability)), _presence(runner_name(capability)))
+            for capability in Capability
+            if resolution.placement == "isolated"
+        }
+        if not lines:
+            super().__init__(PIPELINE, local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu)))
+            return
+        loop = asyncio.get_running_loop()
+        sends = {capability: line.blocking("run", loop) for capability, line in lines.items()}
+
+        def lost() -> set[Capability]:
+            return {capability for capability, line in lines.items() if not line.alive}
+
+        super().__init__(PIPELINE, local_desk(configuration, remote_builder(sends), lost))
+
+
+class _Lane(_Desk):
+    """Every model on the CPU, for when another process is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(LANE, local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu)))
+
+
+class _Runner:
+    """The models of one capability."""
+
+    capability: Capability
+
+    def __init__(self) -> None:
+        self._bench = Bench(self.capability, Library.open(), local_builder(CpuArbiter(), configuration.cpu))
+        self._threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="run")
+        self._lock = hold(resolution.lock(runner_name(self.capability)))
+
+    @bentoml.on_shutdown
+    async def close(self) -> None:
+        """Let what runs come to its end."""
+        await asyncio.to_thread(self._threads.shutdown)
+
+    @bentoml.api
+    async def run(self, content: Octets, /) -> Octets:
+        """See `runners.remote.Bench.answer`."""
+        loop = asyncio.get_running_loop()
+        return await _replied(lambda: loop.run_in_executor(self._threads, self._bench.answer, content))
+
+
+async def _replied(work: Callable[[], Awaitable[object]]) -> bytes:
+    """A reply with the result, or with the error; one that is not ours is told to the log alone."""
+    try:
+        return wire.reply(await work())
+    except FaceSocialError as error:
+        return wire.refusal(error)
+    except Exception:
+        log.exception("unhandled")
+        return wire.refusal(FaceSocialError("an inner process met an unexpected error; its log has it"))
+
+
+def _presence(name: str) -> Presence:
+    return Presence(resolution.lock(name), name)
+
+
+def needing(kind: type[Kind], services: Mapping[str, Service[Any]]) -> type[Kind]:
+    """`kind` with a dependency on each service, as the attribute of its name."""
+    fields = {name: bentoml.depends(service) for name, service in services.items()}
+    return type(kind.__name__, (kind,), {"__doc__": kind.__doc__, "__module__": kind.__module__, **fields})
+
+
+def _runner_service(capability: Capability) -> Service[_Runner]:
+    kind = type(f"{capability.value.title()}Runner", (_Runner,), {"capability": capability, "__doc__": _Runner.__doc__})
+    service: Service[_Runner] = bentoml.service(name=runner_name(capability), **OPTIONS)(kind)
+    return service
+
+
+RUNNERS: Final = {runner_name(capability): _runner_service(capability) for capability in Capability}
+PIPELINE_SERVICE: Final[Service[_Pipeline]] = bentoml.service(name=PIPELINE, **OPTIONS)(
+    needing(_Pipeline, RUNNERS if resolution.placement == "isolated" else {})
+)
+LANE_SERVICE: Final[Service[_Lane]] = bentoml.service(name=LANE, **OPTIONS)(_Lane)
+
+
+def services() -> dict[str, Service[Any]]:
+    """What the entry depends on."""
+    pipeline = {} if resolution.placement == "embedded" else {PIPELINE: PIPELINE_SERVICE}
+    return pipeline | ({LANE: LANE_SERVICE} if resolution.lane else {})
+
+
+def lines(entry: object) -> dict[str, Line]:
+    """The lines from the entry's process to the inner ones, by service."""
+    return {name: Line(getattr(entry, name), _presence(name)) for name in services()}

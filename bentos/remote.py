@@ -1,0 +1,119 @@
+"""Calls to inner processes: through BentoML's proxy, raced against the process's presence, once more if need be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import structlog
+
+from bentos.presence import Presence
+from facesocial import wire
+from facesocial.errors import NotReady, ProcessLost
+from runners.remote import Send
+from services.pipeline.desk import Desk
+from services.pipeline.inquiry import Inquiry
+from services.pipeline.report import Findings, open_findings
+from services.readiness import State
+
+log = structlog.get_logger(__name__)
+
+STATE_SECONDS: Final = 1.0
+"""How long `/readyz` waits for an inner process."""
+
+SETTLE_SECONDS: Final = 0.2
+"""A dying process closes its connections a moment before or after it lets go of its lock."""
+
+
+class Line:
+    """The way to the process of one inner service. `proxy` is what `bentoml.depends` gives."""
+
+    def __init__(self, proxy: Any, presence: Presence) -> None:
+        self._proxy = proxy
+        self._presence = presence
+
+    @property
+    def name(self) -> str:
+        """Of the service."""
+        return self._presence.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there."""
+        return self._presence.alive
+
+    async def call(self, method: str, content: bytes) -> bytes:
+        """The reply to `content`. A connection that breaks while the process lives is tried once more.
+
+        Raises:
+            ProcessLost: the process is not there, or went before it replied.
+        """
+        for _ in range(2):
+            try:
+                reply: bytes = await self._presence.during(self._proxy.to_async.call(method, content))
+            except aiohttp.ClientConnectionError:  # among them: a kept-alive connection that was just closed
+                await asyncio.sleep(SETTLE_SECONDS if self._presence.alive else 0)
+            else:
+                return reply
+        raise ProcessLost(f"{self.name}: its process does not answer")
+
+    def blocking(self, method: str, loop: asyncio.AbstractEventLoop) -> Send:
+        """The same for threads; `loop` is the one the proxy belongs to."""
+        return lambda content: asyncio.run_coroutine_threadsafe(self.call(method, content), loop).result()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDesk:
+    """The pipeline of another process."""
+
+    line: Line
+
+    async def ask(self, inquiry: Inquiry) -> Findings:
+        """See `Desk.ask`."""
+        return open_findings(await self.line.call("ask", wire.encode(inquiry)))
+
+    async def state(self) -> State:
+        """See `Desk.state`."""
+        try:
+            async with asyncio.timeout(STATE_SECONDS):
+                return wire.open_reply(await self.line.call("state", wire.encode(None)), State)
+        except NotReady as error:
+            return State(ready=False, reasons=(str(error),))
+        except TimeoutError:
+            return State(ready=False, reasons=(f"{self.line.name}: its process does not answer",))
+
+    def close(self) -> None:
+        """Its process closes itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverDesk:
+    """`first`, and where that is not there the CPU lane, inside the request."""
+
+    first: Desk
+    lane: Desk
+
+    async def ask(self, inquiry: Inquiry) -> Findings:
+        """See `Desk.ask`."""
+        try:
+            return await self.first.ask(inquiry)
+        except NotReady as error:
+            log.warning("answered by the CPU lane", request_id=inquiry.request_id, reason=str(error))
+            return await self.lane.ask(inquiry)
+
+    async def state(self) -> State:
+        """Ready when one of the two is; what the lane stands in for is degraded."""
+        first, lane = await asyncio.gather(self.first.state(), self.lane.state())
+        if first.ready:
+            missing = () if lane.ready else tuple(f"CPU lane: {reason}" for reason in lane.reasons)
+            return State(True, (), (*first.degraded, *missing), first.generation)
+        if lane.ready:
+            return State(True, (), (*first.reasons, *lane.degraded, "the CPU lane answers"), lane.generation)
+        return first
+
+    def close(self) -> None:
+        """Both."""
+        self.first.close()
+        self.lane.close()

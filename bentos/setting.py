@@ -1,0 +1,34 @@
+"""What every process of the service knows before it builds anything: configuration, placement, logging, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import cv2
+from bentoml import server_context
+
+from bentos.placement import Resolution, inherited, make_runtime, publish, resolve
+from bentos.server import hide_supervisor
+from facesocial.configuration import Configuration, load_configuration
+from facesocial.logging import configure_logging
+from facesocial.memory import keep_freed_pages
+from vram_policy import device
+
+
+def _resolution(configuration: Configuration) -> Resolution:
+    """The parent decides, the workers are told."""
+    if server_context.worker_index is not None:
+        return inherited(os.environ)
+    wsl = "microsoft-standard" in platform.release()  # BentoML's own rule
+    resolution = resolve(configuration, device.totals(), wsl, make_runtime())
+    publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict
+    return resolution
+
+
+configuration = load_configuration()
+configure_logging(configuration.logging)
+resolution = _resolution(configuration)
+cv2.setNumThreads(1)  # parallelism is between requests and inside sessions
+keep_freed_pages()
+hide_supervisor()

@@ -1,0 +1,38 @@
+"""What is asked of the pipeline, as it crosses processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facesocial.capabilities import Task
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """A picture as it was sent; `declared` is its media type in lower case, empty when none was given."""
+
+    content: bytes
+    declared: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Pictures that belong together: the same models answer all of them, whatever is activated meanwhile.
+
+    Attributes:
+        request_id: for the log.
+        images: JPEG, PNG or WebP.
+        deadline: seconds on this machine's monotonic clock, the same in each of its processes.
+        tasks: what to do with each face; None: what the configuration names, as far as it is installed.
+        min_score: of a face; None: the detector's own.
+        max_faces: best first.
+        largest_only: tasks are done with the largest face of each picture alone.
+    """
+
+    request_id: str
+    images: tuple[EncodedImage, ...]
+    deadline: float
+    tasks: tuple[Task, ...] | None = None
+    min_score: float | None = None
+    max_faces: int = 100
+    largest_only: bool = False
