@@ -46,7 +46,13 @@ def test_bentomls_errors_become_ours(client: httpx.Client, method: str, path: st
 def test_probes(client: httpx.Client) -> None:
     assert client.get("/livez").status_code == 200
     response = client.get("/readyz")
-    assert response.json() == {"ready": True, "reasons": [], "degraded": []}
+    assert response.json() == {
+        "ready": True,
+        "reasons": [],
+        "degraded": [],
+        "generation": response.json()["generation"],
+    }
+    assert response.json()["generation"] > 0
     assert client.get("/readyz", headers={"X-Request-Id": "my-own-id"}).headers["x-request-id"] == "my-own-id"
 
 

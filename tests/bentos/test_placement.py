@@ -1,0 +1,100 @@
+"""The parent decides from static facts; the workers are told, and never look for themselves."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bentos.placement import (
+    LANE,
+    PIPELINE,
+    VARIABLE,
+    Placement,
+    Resolution,
+    inherited,
+    make_runtime,
+    owners,
+    publish,
+    resolve,
+    runner_name,
+)
+from facesocial.capabilities import Capability
+from facesocial.configuration import Configuration
+from facesocial.errors import ConfigurationError
+from models.catalogue import load_catalogue
+
+pytestmark = pytest.mark.unit
+
+SIX_GB = (6 << 30,)
+
+
+@pytest.mark.parametrize(
+    ("asked", "lane", "cards", "wsl", "placement", "has_lane"),
+    [
+        ("auto", "auto", (), False, "embedded", False),
+        ("auto", "auto", SIX_GB, False, "colocated", True),
+        ("auto", "off", SIX_GB, False, "colocated", False),
+        ("auto", "auto", SIX_GB, True, "embedded", False),
+        ("auto", "auto", (), True, "embedded", False),
+        ("embedded", "auto", SIX_GB, False, "embedded", True),
+        ("embedded", "auto", SIX_GB, True, "embedded", False),
+        ("colocated", "auto", (), False, "colocated", False),
+        ("isolated", "on", (), False, "isolated", True),
+    ],
+)
+def test_placement(
+    asked: str, lane: str, cards: tuple[int, ...], wsl: bool, placement: Placement, has_lane: bool
+) -> None:
+    """Design §2's table: a GPU means one process beside the edge and the lane; WSL2 means one process in all."""
+    configuration = Configuration(placement=asked, cpu_lane=lane)
+    resolution = resolve(configuration, cards, wsl, "/run/x")
+    assert (resolution.placement, resolution.lane) == (placement, has_lane)
+    assert resolution.processes == (placement != "embedded" or has_lane)
+    assert resolution.lock(PIPELINE) == Path("/run/x/facesocial_pipeline.lock")
+    assert bool(resolution.budgets) == bool(cards)
+
+
+@pytest.mark.parametrize(("asked", "lane"), [("colocated", "auto"), ("isolated", "off"), ("embedded", "on")])
+def test_wsl2_refuses_inner_processes_with_the_reason(asked: str, lane: str) -> None:
+    """Their sockets would be TCP ports that anybody on the machine can talk to."""
+    with pytest.raises(ConfigurationError, match="TCP"):
+        resolve(Configuration(placement=asked, cpu_lane=lane), SIX_GB, True, "/x")
+
+
+def test_budgets_follow_the_processes() -> None:
+    """One budget for the one process; in `isolated` one each, the critical zone's the largest, none for the mesh."""
+    catalogue = load_catalogue()
+    assert owners("embedded", catalogue).keys() == {"facesocial"}
+    assert owners("colocated", catalogue).keys() == {PIPELINE}
+    isolated = resolve(Configuration(placement="isolated"), SIX_GB, False, "/x").budgets
+    colocated = resolve(Configuration(placement="colocated"), SIX_GB, False, "/x").budgets
+    assert isolated.keys() == {runner_name(c) for c in Capability if c is not Capability.MESH}
+    assert max(isolated, key=isolated.__getitem__) == runner_name(Capability.DETECTION)
+    assert sum(isolated.values()) < colocated[PIPELINE] < SIX_GB[0], "each context costs"
+    assert LANE not in isolated
+
+
+def test_workers_are_told() -> None:
+    environment: dict[str, str] = {}
+    resolution = Resolution("isolated", True, {"a": 1}, "/x")
+    publish(resolution, environment)
+    assert inherited(environment) == resolution
+    assert environment["BENTOML_DISABLE_GPU_ALLOCATION"] == "1"
+
+
+@pytest.mark.parametrize("environment", [{}, {VARIABLE: "?"}, {VARIABLE: '{"placement": "elsewhere"}'}])
+def test_a_worker_that_was_not_told_does_not_guess(environment: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="facesocial serve"):
+        inherited(environment)
+
+
+def test_the_runtime_folder_is_ours_alone_and_goes_with_us() -> None:
+    code = "from bentos.placement import make_runtime; print(make_runtime())"
+    root = Path(__file__).parents[2]
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert not Path(made.stdout.strip()).exists()
+    assert stat.S_IMODE(Path(make_runtime()).stat().st_mode) == 0o700
