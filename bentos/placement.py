@@ -23,6 +23,9 @@ Placement: TypeAlias = Literal["embedded", "colocated", "isolated"]
 VARIABLE: Final = "FACESOCIAL_RESOLUTION"
 """Environment variable that holds the parent's resolution, as JSON."""
 
+BUILD: Final = "FACESOCIAL_BUILD"
+"""Set while a bento is built. It freezes its list of services then, so all must be there to serve in any placement."""
+
 PIPELINE: Final = "facesocial_pipeline"
 LANE: Final = "facesocial_lane"
 
@@ -74,6 +77,11 @@ def resolve(configuration: Configuration, cards: Sequence[int], wsl: bool, runti
         )
     budgets = share_out(cards[0], owners(placement, load_catalogue())) if cards else {}
     return Resolution(placement, lane, budgets, runtime)
+
+
+def everything(runtime: str) -> Resolution:
+    """Every service there is, for the build."""
+    return Resolution("isolated", True, {}, runtime)
 
 
 def owners(placement: Placement, catalogue: Catalogue) -> dict[str, tuple[Zone, ...]]:

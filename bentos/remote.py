@@ -79,8 +79,8 @@ class RemoteDesk:
         try:
             async with asyncio.timeout(STATE_SECONDS):
                 return wire.open_reply(await self.line.call("state", wire.encode(None)), State)
-        except NotReady as error:
-            return State(ready=False, reasons=(str(error),))
+        except NotReady:
+            return State(ready=False, reasons=(f"{self.line.name}: its process is not there",))
         except TimeoutError:
             return State(ready=False, reasons=(f"{self.line.name}: its process does not answer",))
 

@@ -8,7 +8,7 @@ import platform
 import cv2
 from bentoml import server_context
 
-from bentos.placement import Resolution, inherited, make_runtime, publish, resolve
+from bentos.placement import BUILD, Resolution, everything, inherited, make_runtime, publish, resolve
 from bentos.server import hide_supervisor
 from facesocial.configuration import Configuration, load_configuration
 from facesocial.logging import configure_logging
@@ -20,6 +20,8 @@ def _resolution(configuration: Configuration) -> Resolution:
     """The parent decides, the workers are told."""
     if server_context.worker_index is not None:
         return inherited(os.environ)
+    if os.environ.get(BUILD):
+        return everything(make_runtime())
     wsl = "microsoft-standard" in platform.release()  # BentoML's own rule
     resolution = resolve(configuration, device.totals(), wsl, make_runtime())
     publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict

@@ -20,8 +20,8 @@ from cli.serve import command, environment
 from facesocial.errors import FaceSocialError
 
 START_SECONDS = 120
-PASSING = ("starting", "warming up")
-"""Reasons of `/readyz` that go away by themselves."""
+PASSING = ("starting", "warming up", "its process is not there", "its process does not answer")
+"""How reasons of `/readyz` end that go away by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,14 @@ class Service:
     @classmethod
     @contextmanager
     def start(
-        cls, variables: Mapping[str, str] | None = None, until: Callable[[Service], bool] | None = None
+        cls,
+        variables: Mapping[str, str] | None = None,
+        until: Callable[[Service], bool] | None = None,
+        bento: str | None = None,
     ) -> Iterator[Service]:
         """Start on loopback, wait until it is ready (or `until` says so), stop it and all its processes in the end.
+
+        `bento` is the tag of a built one; without, this source tree is served.
 
         Raises:
             FaceSocialError: it ended or did not get there in time; the end of its log is in the message.
@@ -45,7 +50,7 @@ class Service:
         port = _free_port()
         with tempfile.NamedTemporaryFile(prefix="facesocial-", suffix=".log") as log:
             process = subprocess.Popen(  # noqa: S603 — our own command
-                command("127.0.0.1", port),
+                command("127.0.0.1", port, bento),
                 env={**environment(), **(variables or {})},
                 stdout=log,
                 stderr=log,
@@ -82,7 +87,7 @@ class Service:
             state = httpx.get(f"{self.url}/readyz", timeout=2).json()
         except (httpx.TransportError, ValueError):
             return False
-        if state["ready"] or set(state["reasons"]) & set(PASSING):
+        if state["ready"] or any(reason.endswith(PASSING) for reason in state["reasons"]):
             return bool(state["ready"])
         raise FaceSocialError(f"the service cannot become ready: {'; '.join(state['reasons'])}")
 

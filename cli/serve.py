@@ -41,10 +41,10 @@ def _check_free(host: str, port: int) -> None:
         raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def command(host: str, port: int) -> list[str]:
-    """The `bentoml serve` that serves this source tree."""
-    place = ["--host", host, "--port", str(port), "--working-dir", str(SOURCE)]
-    return [sys.executable, "-m", "bentoml", "serve", TARGET, *place]
+def command(host: str, port: int, bento: str | None = None) -> list[str]:
+    """The `bentoml serve` that serves a built bento by its tag, or this source tree."""
+    what = [bento] if bento else [TARGET, "--working-dir", str(SOURCE)]
+    return [sys.executable, "-m", "bentoml", "serve", *what, "--host", host, "--port", str(port)]
 
 
 def environment() -> dict[str, str]:

@@ -21,6 +21,7 @@ def bench() -> None:
 
 
 app.command("pipeline")(speed.pipeline)
+app.command("placements")(speed.placements)
 app.command("decode")(speed.decode)
 
 

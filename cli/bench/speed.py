@@ -1,4 +1,4 @@
-"""`facesocial bench pipeline` and `facesocial bench decode`."""
+"""`facesocial bench pipeline`, `placements` and `decode`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ scrfd_500m and mobilefacenet_foamliu on the six-face picture of the insightface 
 requests built once and sent over raw sockets by another process; FaceAnalysis runs on the same two files, canvas
 640×640. Each contestant has a process of its own, warmed up, and they take turns in blocks."""
 
+PLACEMENTS_NOTES = """\
+`POST /v1/embed` with the six-face picture, scrfd_500m and mobilefacenet_foamliu, by one and by eight clients, as in the
+pipeline benchmark. `embedded`: one process; `colocated`: edge and pipeline in two; `isolated`: edge, pipeline, and a
+process for each capability. All three are served at once and take turns in blocks; who waits costs nothing."""
+
 DECODE_NOTES = """\
 A JPEG of 4000×3000 pixels (the sample enlarged, with noise, quality 90): decoding alone, and from bytes to embeddings
 in process, the picture decoded as little as the faces need or in full."""
@@ -50,6 +55,17 @@ def decode(requests: Requests = 40, blocks: Blocks = 4, as_json: AsJson = False,
         series = decoding(sample(), requests, blocks)
     title = "Decoding a 12-megapixel photograph"
     _publish(Report("decode", title, DECODE_NOTES, machine, series, savings(series)), as_json, write)
+
+
+def placements(requests: Requests = 120, blocks: Blocks = 4, as_json: AsJson = False, write: Write = None) -> None:
+    """Measure what processes of their own cost the pipeline and the models."""
+    from cli.bench.placements import compare, ratios
+
+    machine = Machine.here()
+    with Console(stderr=True).status("measuring …"):
+        series = compare(sample(), requests, blocks)
+    title = "Placements"
+    _publish(Report("placements", title, PLACEMENTS_NOTES, machine, series, ratios(series)), as_json, write)
 
 
 def _publish(report: Report, as_json: bool, write: Path | None) -> None:
