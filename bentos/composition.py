@@ -39,6 +39,6 @@ def local_desk(
     """A desk in this process on the models of this environment; `build` says where their runners run."""
     runners = RunnerLibrary(Library.open(), build)
     pipeline = Pipeline(runners, configuration.cpu.requests)
-    readiness = Readiness(runners, pipeline, configuration, lost)
+    readiness = Readiness(runners, configuration, lost)
     threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="request")
     return LocalDesk(runners, pipeline, readiness, configuration, threads)

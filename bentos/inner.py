@@ -23,13 +23,14 @@ from bentos.remote import Line
 from bentos.setting import configuration, resolution
 from facesocial import wire
 from facesocial.capabilities import Capability
-from facesocial.errors import DeadlineExceeded, FaceSocialError
+from facesocial.errors import DeadlineExceeded, FaceSocialError, ModelError
 from models.library import Library
 from runners.library import local_builder
 from runners.remote import Bench, remote_builder
 from services.deadline import within
 from services.pipeline.desk import LocalDesk
 from services.pipeline.inquiry import Inquiry
+from services.readiness import rehearse
 from vram_policy import CpuArbiter
 
 log = structlog.get_logger(__name__)
@@ -50,9 +51,13 @@ class _Desk:
     """The pipeline of a process of its own."""
 
     def __init__(self, name: str, desk: LocalDesk) -> None:
+        self._name = name
         self._desk = desk
-        desk.readiness.start()
-        self._lock = hold(resolution.lock(name))
+        desk.readiness.start(self._arrive)
+
+    def _arrive(self) -> None:
+        """Be there; not before everything is warm, for who calls would wait for it."""
+        self._lock = hold(resolution.lock(self._name))
 
     @bentoml.on_shutdown
     async def close(self) -> None:
@@ -114,6 +119,16 @@ class _Runner:
     def __init__(self) -> None:
         self._bench = Bench(self.capability, Library.open(), local_builder(CpuArbiter(), configuration.cpu))
         self._threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="run")
+        self._threads.submit(self._arrive)
+
+    def _arrive(self) -> None:
+        """Be there once the model that serves is warm, or cannot be: calls are then told why."""
+        try:
+            rehearse(self._bench.serving())
+        except ModelError as error:
+            log.warning("nothing to warm up", capability=self.capability.value, code=error.code)
+        except Exception:
+            log.exception("the model does not run", capability=self.capability.value)
         self._lock = hold(resolution.lock(runner_name(self.capability)))
 
     @bentoml.on_shutdown

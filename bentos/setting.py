@@ -13,15 +13,22 @@ from bentos.server import hide_supervisor
 from facesocial.configuration import Configuration, load_configuration
 from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
+from models.library import Library
 from vram_policy import device
 
 
 def _resolution(configuration: Configuration) -> Resolution:
-    """The parent decides, the workers are told."""
+    """The parent decides, the workers are told.
+
+    Raises:
+        ConfigurationError: what was asked for cannot be had on this machine.
+        ModelIntegrityError: a required model is not what was registered; nothing is started.
+    """
     if server_context.worker_index is not None:
         return inherited(os.environ)
     if os.environ.get(BUILD):
         return everything(make_runtime())
+    Library.open().check(configuration.models.required)
     wsl = "microsoft-standard" in platform.release()  # BentoML's own rule
     resolution = resolve(configuration, device.totals(), wsl, make_runtime())
     publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict

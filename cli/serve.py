@@ -22,7 +22,11 @@ def serve(
     host: Annotated[str | None, typer.Option(help="default: server.host")] = None,
 ) -> None:
     """Serve the HTTP API until interrupted."""
-    server = load_configuration().server
+    from models.library import Library
+
+    configuration = load_configuration()
+    server = configuration.server
+    Library.open().check(configuration.models.required)
     _check_free(host or server.host, port or server.port)
     os.execvpe(  # noqa: S606 — our own command, no shell wanted
         sys.executable, command(host or server.host, port or server.port), environment()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from facesocial.capabilities import Capability
 from facesocial.errors import ModelError, ModelIntegrityError, ModelNotInstalled
 from models.aliases import Aliases
@@ -51,6 +54,16 @@ class Library:
         if tag is None:
             raise ModelNotInstalled(f"no model serves {capability.alias}; `facesocial models pull` installs one")
         return self.store.get(tag)
+
+    def check(self, capabilities: Iterable[Capability]) -> None:
+        """Passes when what serves these is intact; one that nothing serves is no damage.
+
+        Raises:
+            ModelIntegrityError: a file is not what was registered.
+        """
+        for capability in capabilities:
+            with suppress(ModelNotInstalled):
+                self.resolve(capability).verify()
 
     def installed(self) -> tuple[InstalledModel, ...]:
         """Every installed model, by tag."""

@@ -131,6 +131,14 @@ class Bench:
         self._build = build
         self._runners: dict[str, AnyRunner] = {}
 
+    def serving(self) -> AnyRunner:
+        """The runner of what the alias names now.
+
+        Raises:
+            ModelError: nothing, or nothing that can be read.
+        """
+        return self._runner(self._library.resolve(self._capability).tag)
+
     def answer(self, content: bytes) -> object:
         """What a call asks for.
 

@@ -14,17 +14,16 @@ import cv2
 import numpy as np
 import structlog
 
-from facesocial.capabilities import Capability, Task
-from facesocial.configuration import Configuration
+from facesocial.capabilities import Capability
+from facesocial.configuration import Configuration, LimitSettings
 from facesocial.errors import FaceSocialError, ModelError, ModelNotInstalled, NotReady
 from facesocial.results import Face
 from runners.crops import ARCFACE_TEMPLATE
+from runners.detection.base import DetectionRunner
 from runners.library import RunnerLibrary
 from runners.serving import AnyRunner, Serving
 from services.pipeline.header import read_header
 from services.pipeline.picture import Picture
-from services.pipeline.pipeline import Pipeline
-from services.pipeline.report import FaceReport, Report
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +57,6 @@ class Readiness:
 
     Args:
         runners: what serves; nobody else changes it.
-        pipeline: runs the rehearsals.
         configuration: which capabilities are required.
         lost: capabilities whose process is not there at this moment.
     """
@@ -66,12 +64,10 @@ class Readiness:
     def __init__(
         self,
         runners: RunnerLibrary,
-        pipeline: Pipeline,
         configuration: Configuration,
         lost: Callable[[], Collection[Capability]] = frozenset,
     ) -> None:
         self._runners = runners
-        self._pipeline = pipeline
         self._configuration = configuration
         self._lost = lost
         self._proven: set[str] = set()
@@ -79,9 +75,9 @@ class Readiness:
         self._warm = False
         self._closed = threading.Event()
 
-    def start(self) -> None:
-        """Begin to watch."""
-        threading.Thread(target=self._watch, name="readiness", daemon=True).start()
+    def start(self, when_warm: Callable[[], object] = lambda: None) -> None:
+        """Begin to watch; `when_warm` is called once, when everything has run that runs."""
+        threading.Thread(target=self._watch, args=(when_warm,), name="readiness", daemon=True).start()
 
     def close(self) -> None:
         """Look no more."""
@@ -113,7 +109,7 @@ class Readiness:
         failures: dict[Capability, tuple[str, FaceSocialError]] = {}
         runners: dict[Capability, AnyRunner] = {}
         for capability, runner in candidate.runners.items():
-            error = None if runner.tag in self._proven else self._rehearse(capability, candidate)
+            error = None if runner.tag in self._proven else self._prove(capability, runner)
             if error is None:
                 self._proven.add(runner.tag)
                 runners[capability] = runner
@@ -129,14 +125,16 @@ class Readiness:
         self._failures = failures
         self._proven &= {runner.tag for runner in runners.values()}
 
-    def _watch(self) -> None:
+    def _watch(self, when_warm: Callable[[], object]) -> None:
         looks = 0
         while not self._closed.is_set():
             looks += 1
             try:
                 if not self._warm or self._runners.stale or self._worth_retrying(looks):
                     self.turn()
-                    self._warm = self._warm or not self._waits_for_a_process
+                    if not self._warm and not self._waits_for_a_process:
+                        self._warm = True
+                        when_warm()
                     state = self.state
                     done = "warm-up done" if self._warm else "waiting for processes"
                     log.info(done, ready=state.ready, reasons=state.reasons, degraded=state.degraded)
@@ -158,10 +156,10 @@ class Readiness:
         error = serving.missing[capability]
         return f"{capability.alias}: {'not installed' if isinstance(error, ModelNotInstalled) else error.code}"
 
-    def _rehearse(self, capability: Capability, candidate: Serving) -> FaceSocialError | None:
-        """Run once on the blank picture; the error if it does not work."""
+    def _prove(self, capability: Capability, runner: AnyRunner) -> FaceSocialError | None:
+        """Run once; the error if it does not work."""
         try:
-            run_once(capability, self._pipeline.on(candidate), self._configuration)
+            rehearse(runner)
         except FaceSocialError as error:
             if not isinstance(error, NotReady):
                 log.exception("a model does not run", capability=capability.value)
@@ -174,15 +172,15 @@ class Readiness:
         return None
 
 
-def run_once(capability: Capability, pipeline: Pipeline, configuration: Configuration) -> None:
-    """One run on the blank picture.
+def rehearse(runner: AnyRunner) -> None:
+    """One run on the blank picture, so that the session is open before anybody waits for it.
 
     Raises:
-        ModelError: the model is missing or cannot be opened.
+        ModelError: the model cannot be opened.
     """
-    picture = Picture(BLANK, read_header(BLANK, configuration.limits))
-    if capability is Capability.DETECTION:
-        pipeline.detect(picture, None, 1)
+    picture = Picture(BLANK, read_header(BLANK, LimitSettings()))
+    if isinstance(runner, DetectionRunner):
+        runner.run(picture, 0.5, 1)
         return
-    tasks = [task for task in Task if task.capability is capability]
-    pipeline.describe(picture, Report(640, 480, (FaceReport(FACE),), {}, {}, {}), tasks)
+    views = [crop.cut(picture, FACE) for crop in runner.adapter.crops]
+    runner.run([tuple(view for view in views if view is not None)])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from facesocial.capabilities import Capability
-from facesocial.errors import ModelError, ModelNotInstalled
+from facesocial.errors import ModelError, ModelIntegrityError, ModelNotInstalled
 from models.library import Library
 from models.store import InstalledModel
 
@@ -52,3 +52,14 @@ def test_a_model_that_serves_nothing_is_removed(library: Library, tiny: Installe
     assert library.installed() == ()
     with pytest.raises(ModelNotInstalled):
         library.remove(tiny.tag)
+
+
+def test_r34_a_serving_model_that_changed_is_found_before_the_start(library: Library, tiny: InstalledModel) -> None:
+    """What nothing serves is no damage; what serves must be the file that was registered."""
+    library.check([Capability.DETECTION])
+    library.aliases.activate("face-detection", tiny.tag)
+    library.check([Capability.DETECTION])
+    tiny.path.write_bytes(tiny.path.read_bytes() + b"x")
+    library.check([Capability.MESH])
+    with pytest.raises(ModelIntegrityError, match="changed since it was registered"):
+        library.check([Capability.MESH, Capability.DETECTION])

@@ -9,12 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from bentos.composition import Parts
-from facesocial.capabilities import Capability, Task
+from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration, ModelSettings
 from facesocial.errors import ModelIntegrityError, ProcessLost
 from runners.library import RunnerLibrary
-from services.pipeline.pipeline import Pipeline
-from services.readiness import Readiness, State, run_once
+from services.readiness import Readiness, State, rehearse
 from tests.runners.fakes import FakeBuilder, FakeModels
 
 pytestmark = pytest.mark.unit
@@ -33,9 +32,8 @@ class Stage:
     def start(self) -> Readiness:
         """After its first turn."""
         self.runners = RunnerLibrary(self.models, self.build)
-        self.pipeline = Pipeline(self.runners, 2)
         settings = Configuration(models=ModelSettings(required=self.required))
-        readiness = Readiness(self.runners, self.pipeline, settings, lambda: self.lost)
+        readiness = Readiness(self.runners, settings, lambda: self.lost)
         readiness.turn()
         readiness._warm = True
         return readiness
@@ -52,7 +50,7 @@ def fail(error: Exception) -> Callable[[], None]:
 
 def test_not_ready_before_anything_ran() -> None:
     runners = RunnerLibrary(FakeModels(), FakeBuilder())
-    readiness = Readiness(runners, Pipeline(runners, 1), Configuration())
+    readiness = Readiness(runners, Configuration())
     assert readiness.state == State(ready=False, reasons=("warming up",))
 
 
@@ -158,12 +156,15 @@ def test_the_watch_waits_for_processes_and_takes_activations() -> None:
     there = threading.Event()
     stage.build.broken["recognition:1"] = lambda: there.is_set() or fail(ProcessLost("not there"))()
     runners = RunnerLibrary(stage.models, stage.build)
-    readiness = Readiness(runners, Pipeline(runners, 2), Configuration())
-    readiness.start()
+    readiness = Readiness(runners, Configuration())
+    warm: list[bool] = []
+    readiness.start(lambda: warm.append(readiness.state.ready))
     until(lambda: stage.build.built["mesh:1"].runs == 1)
     assert readiness.state.reasons == ("warming up",)
+    assert warm == []
     there.set()
     until(lambda: readiness.state.ready)
+    until(lambda: warm == [True])
     stage.models.activate(Capability.MESH, "mesh:2")
     until(lambda: runners.of(Capability.MESH).tag == "mesh:2")
     until(lambda: stage.build.built["mesh:1"].retired == 1)
@@ -172,6 +173,6 @@ def test_the_watch_waits_for_processes_and_takes_activations() -> None:
 
 @pytest.mark.integration
 def test_the_real_models_all_run(parts: Parts) -> None:
-    for capability in Capability:
-        run_once(capability, parts.pipeline, Configuration())
-    assert {task.capability for task in Task} < set(Capability)
+    assert parts.runners.serving.runners.keys() == set(Capability)
+    for runner in parts.runners.serving.runners.values():
+        rehearse(runner)
