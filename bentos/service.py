@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import platform
+import shutil
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import bentoml
 import cv2
@@ -11,7 +17,8 @@ import structlog
 from starlette.responses import Response
 
 from bentos.composition import compose
-from bentos.server import hide_supervisor, serve_behind_edge
+from bentos.platform import refuse_unsafe_sockets
+from bentos.server import harden_protocol, hide_supervisor, serve_behind_edge
 from facesocial.capabilities import Task
 from facesocial.configuration import load_configuration
 from facesocial.logging import configure_logging
@@ -34,7 +41,7 @@ log = structlog.get_logger(__name__)
 @bentoml.service(
     name="facesocial",
     runner_connection={"max_requests": 10**9, "max_age": 1e9},  # BentoML's 100 kills calls in flight
-    traffic={"timeout": 10**6},  # seconds; it must be a number, and the deadline is ours
+    traffic={"timeout": 10**6},  # seconds, of calls to it; it must be a number, and the deadline is ours
     logging={"access": {"enabled": False}},  # the edge logs
 )
 class FaceSocial:
@@ -103,5 +110,15 @@ class FaceSocial:
         return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
 
 
+def _runtime() -> Path:
+    """The folder of this service's sockets, mode 0700: made by the first process, handed to its children."""
+    if "FACESOCIAL_RUNTIME" not in os.environ:
+        os.environ["FACESOCIAL_RUNTIME"] = tempfile.mkdtemp(prefix="facesocial-")
+        atexit.register(shutil.rmtree, os.environ["FACESOCIAL_RUNTIME"], ignore_errors=True)
+    return Path(os.environ["FACESOCIAL_RUNTIME"])
+
+
+refuse_unsafe_sockets(os.environ, platform.release(), processes=False)
 serve_behind_edge(readiness)
-hide_supervisor()
+harden_protocol(configuration.server)
+hide_supervisor(_runtime())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 import httpx
+
+HEAD_SECONDS: Final = 2
+"""`server.header_timeout_s` of the services whose callers are slow."""
 
 
 def send(client: httpx.Client, route: str, body: str, image: bytes, **fields: Any) -> httpx.Response:
