@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from _bentoml_sdk import Service
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from bentoml._internal.utils.circus import Arbiter
+from circus.arbiter import Arbiter as Circus
+from circus.watcher import Watcher
 from starlette.types import ASGIApp
 from uvicorn import Config
 
@@ -56,7 +59,8 @@ def harden_protocol(server: ServerSettings) -> None:
 def hide_supervisor(folder: Path) -> None:
     """Move circus's control sockets from loopback TCP, where any user may start programs as us, to a folder of ours.
 
-    The supervisor also looks after its children every second instead of every ten.
+    The supervisor also looks after its children every second instead of every ten, and starts one that died again in a
+    container, too, where BentoML would end them all.
 
     Raises:
         ConfigurationError: others may look into `folder`, or it is not ours.
@@ -67,7 +71,30 @@ def hide_supervisor(folder: Path) -> None:
     initialize = Arbiter.__init__
     sockets = {name: f"ipc://{folder / name}" for name in ("endpoint", "pubsub_endpoint")}
 
-    def hidden(self: Arbiter, *arguments: Any, **options: Any) -> None:
-        initialize(self, *arguments, **{**options, **sockets, "check_delay": 1})
+    def hidden(self: Arbiter, watchers: list[Watcher], **options: Any) -> None:
+        for watcher in watchers:
+            watcher.respawn = True
+        initialize(self, watchers, **{**options, **sockets, "check_delay": 1})
 
     Arbiter.__init__ = hidden  # type: ignore[method-assign]
+
+
+def keep_inner_services_to_the_end() -> None:
+    """Stop the edge first: what it still answers may need those behind it, and their sockets.
+
+    BentoML removes the sockets' folder when it is told to stop, and then ends every process at the same time.
+    """
+    start = Arbiter.start
+
+    def start_and_clean_up(self: Arbiter, cb: Callable[[Any], Any] | None = None) -> None:
+        with self.exit_stack:  # holds the removal of the folder
+            start(self, cb)
+
+    async def stop_in_order(self: Arbiter, close_output_streams: bool = False, *_: Any, **__: Any) -> None:
+        *inner, edge = self.watchers  # BentoML adds the edge last
+        for watcher in (edge, *inner):
+            await watcher._stop(close_output_streams)  # noqa: SLF001 — `stop` wants the lock that our caller holds
+
+    Arbiter.start = start_and_clean_up  # type: ignore[method-assign]
+    Arbiter.stop = Circus.stop  # type: ignore[method-assign]
+    Arbiter._stop_watchers = stop_in_order  # noqa: SLF001

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from bentos.composition import compose
 from bentos.platform import refuse_unsafe_sockets
-from bentos.server import harden_protocol, hide_supervisor, serve_behind_edge
+from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end, serve_behind_edge
 from facesocial.capabilities import Task
 from facesocial.configuration import load_configuration
 from facesocial.logging import configure_logging
@@ -122,3 +122,4 @@ refuse_unsafe_sockets(os.environ, platform.release(), processes=False)
 serve_behind_edge(readiness)
 harden_protocol(configuration.server)
 hide_supervisor(_runtime())
+keep_inner_services_to_the_end()

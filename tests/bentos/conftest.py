@@ -80,14 +80,28 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runtime")
 
 
-@pytest.fixture(scope="session")
-def pair(runtime: Path) -> Iterator[Service]:
+@contextmanager
+def serving_pair(runtime: Path) -> Iterator[Service]:
     """The services of `pair.py`: one on the public port, one on a Unix socket. A head has `HEAD_SECONDS`."""
     variables = {"FACESOCIAL_RUNTIME": str(runtime), "FACESOCIAL__SERVER__HEADER_TIMEOUT_S": str(HEAD_SECONDS)}
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("cli.serve.TARGET", "tests.bentos.pair:Outer")
             service = stack.enter_context(Service.start(variables, until=lives))
+        yield service
+
+
+@pytest.fixture(scope="session")
+def pair(runtime: Path) -> Iterator[Service]:
+    """One for the tests that leave it as it is."""
+    with serving_pair(runtime) as service:
+        yield service
+
+
+@pytest.fixture
+def leaving_pair(tmp_path: Path) -> Iterator[Service]:
+    """One for a test that ends it; its runtime folder is `tmp_path`."""
+    with serving_pair(tmp_path) as service:
         yield service
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
 import bentoml
+import httpx
+from bentoml._internal.utils.uri import uri_to_path
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bentos.server import harden_protocol, hide_supervisor, serve_behind_edge
+from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end, serve_behind_edge
 from facesocial.configuration import load_configuration
 from services.readiness import Readiness
 
 TIMEOUT_SECONDS = 1
+RUNTIME = Path(os.environ["FACESOCIAL_RUNTIME"])
 
 
 async def measure(socket: WebSocket) -> None:
@@ -56,7 +60,19 @@ class Outer:
         await asyncio.sleep(TIMEOUT_SECONDS + 0.5)
         return "rested"
 
+    @bentoml.api
+    async def double_at_last(self, number: int) -> int:
+        """Has the inner service do it, once the test says so."""
+        (RUNTIME / "begun").touch()
+        while not (RUNTIME / "go").exists():  # noqa: ASYNC110 — the event is in another process
+            await asyncio.sleep(0.05)
+        socket = uri_to_path(json.loads(os.environ["BENTOML_RUNNER_MAP"])["Inner"])
+        transport = httpx.AsyncHTTPTransport(uds=socket)
+        async with httpx.AsyncClient(transport=transport, base_url="http://inner", timeout=60) as client:
+            return int((await client.post("/double", json={"number": number})).text)
+
 
 serve_behind_edge(Readiness())
 harden_protocol(load_configuration().server)
-hide_supervisor(Path(os.environ["FACESOCIAL_RUNTIME"]))
+hide_supervisor(RUNTIME)
+keep_inner_services_to_the_end()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ import pytest
 from bentoml._internal.utils.circus import Arbiter
 from circus.client import CircusClient
 from circus.exc import CallError
+from circus.watcher import Watcher
 
 from bentos.server import hide_supervisor
 from cli.process import Service
@@ -100,6 +103,25 @@ def test_r22_a_killed_inner_service_is_started_again(pair: Service) -> None:
     assert inner_process(pair).pid != killed.pid
 
 
+@pytest.mark.chaos
+def test_r19_what_the_edge_still_answers_may_need_an_inner_service(leaving_pair: Service, tmp_path: Path) -> None:
+    """Six requests that call the inner service after SIGTERM, by new connections; then nothing is left."""
+    tree = [psutil.Process(leaving_pair.pid), *psutil.Process(leaving_pair.pid).children(recursive=True)]
+    folder = inner_socket(leaving_pair).parent
+    with ThreadPoolExecutor(6) as callers, httpx.Client(base_url=leaving_pair.url, timeout=60) as client:
+        answers = [callers.submit(client.post, "/double_at_last", json={"number": 4}) for _ in range(6)]
+        while not all(answer.running() for answer in answers) or not (tmp_path / "begun").exists():
+            time.sleep(0.05)
+        time.sleep(1)  # the other five begin, too
+        tree[0].terminate()
+        time.sleep(1)  # what would be gone at once is gone
+        (tmp_path / "go").touch()
+        assert [answer.result().text for answer in answers] == ["8"] * 6
+    _, alive = psutil.wait_procs(tree, timeout=30)
+    assert alive == []
+    assert not folder.exists()
+
+
 @pytest.fixture
 def arbiter(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What circus's constructor is given."""
@@ -111,13 +133,15 @@ def arbiter(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.unit
 def test_the_supervisor_looks_every_second_and_listens_in_our_folder(arbiter: dict[str, Any], tmp_path: Path) -> None:
     hide_supervisor(tmp_path)
-    Arbiter([], endpoint="tcp://127.0.0.1:1", pubsub_endpoint="tcp://127.0.0.1:2", check_delay=10, sockets=[])
+    watcher = Watcher("inner", "true", respawn=False)  # as BentoML has it in a container
+    Arbiter([watcher], endpoint="tcp://127.0.0.1:1", pubsub_endpoint="tcp://127.0.0.1:2", check_delay=10, sockets=[])
     assert arbiter == {
         "endpoint": f"ipc://{tmp_path}/endpoint",
         "pubsub_endpoint": f"ipc://{tmp_path}/pubsub_endpoint",
         "check_delay": 1,
         "sockets": [],
     }
+    assert watcher.respawn
 
 
 @pytest.mark.unit
