@@ -110,7 +110,7 @@ def test_r19_what_the_edge_still_answers_may_need_an_inner_service(leaving_pair:
     folder = inner_socket(leaving_pair).parent
     with ThreadPoolExecutor(6) as callers, httpx.Client(base_url=leaving_pair.url, timeout=60) as client:
         answers = [callers.submit(client.post, "/double_at_last", json={"number": 4}) for _ in range(6)]
-        while not all(answer.running() for answer in answers) or not (tmp_path / "begun").exists():
+        while not (tmp_path / "begun").exists():
             time.sleep(0.05)
         time.sleep(1)  # the other five begin, too
         tree[0].terminate()
