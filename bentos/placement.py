@@ -62,19 +62,10 @@ class Resolution(msgspec.Struct, frozen=True):
 
 
 def resolve(configuration: Configuration, cards: Sequence[int], wsl: bool, runtime: str) -> Resolution:
-    """The placement and the budgets, from static facts alone: `cards` are bytes of each card's memory.
-
-    Raises:
-        ConfigurationError: inner processes were asked for where their sockets would be open to others.
-    """
+    """The placement and the budgets, from static facts alone: `cards` are bytes of each card's memory."""
     asked = configuration.placement
     lane = configuration.cpu_lane == "on" or (configuration.cpu_lane == "auto" and bool(cards) and not wsl)
     placement: Placement = asked if asked != "auto" else "colocated" if cards and not wsl else "embedded"
-    if wsl and (placement != "embedded" or lane):
-        raise ConfigurationError(
-            "under WSL2 BentoML's inner services listen on TCP, where any local user reaches them: "
-            "only `placement: embedded` with `cpu_lane: off` (or auto) is served there"
-        )
     budgets = share_out(cards[0], owners(placement, load_catalogue())) if cards else {}
     return Resolution(placement, lane, budgets, runtime)
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import os
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from _bentoml_sdk import Service
+from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from bentoml._internal.utils.circus import Arbiter
+from circus.arbiter import Arbiter as Circus
+from circus.watcher import Watcher
 from starlette.types import ASGIApp
+from uvicorn import Config
 
 from bentos.openapi import describe
+from bentos.protocol import uvicorn_options
+from facesocial.configuration import ServerSettings
+from facesocial.errors import ConfigurationError
+from services.edge.pickles import WithoutPickles
 from services.edge.wrapper import Edge, nothing, probes
 from services.readiness import State
 
@@ -23,24 +31,70 @@ def serve_behind_edge(state: Callable[[], Awaitable[State]]) -> None:
 
     def behind_edge(self: Service[Any], is_main: bool = True) -> ASGIApp:
         app = to_asgi(self, is_main=is_main)
+        # The deadline is ours, and BentoML's timer outlives its request: 730 bytes each, for all of `traffic.timeout`.
+        app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not TimeoutMiddleware]
+        guarded = WithoutPickles(app)
         # BentoML's start page loads a tracker from Google.
         pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
-        return Edge(app, pages) if is_main else app
+        return Edge(guarded, pages) if is_main else guarded
 
     Service.to_asgi = behind_edge
 
 
-def hide_supervisor() -> None:
+def harden_protocol(server: ServerSettings) -> None:
+    """Give uvicorn our settings: BentoML's worker builds the `Config` itself and leaves no room for most of them.
+
+    Raises:
+        ConfigurationError: a file of `server.tls` cannot be used; said here, the parent does not start.
+    """
+    options = {public: uvicorn_options(server, public) for public in (True, False)}
+    initialize = Config.__init__
+
+    def configured(self: Config, app: ASGIApp, **given: Any) -> None:
+        initialize(self, app, **{**given, **options[isinstance(app, Edge)]})
+
+    Config.__init__ = configured  # type: ignore[method-assign,assignment]
+
+
+def hide_supervisor(folder: Path) -> None:
     """Move circus's control sockets from loopback TCP, where any user may start programs as us, to a folder of ours.
 
-    The supervisor also looks after its children every second instead of every ten.
-    """
-    initialize = Arbiter.__init__
+    The supervisor also looks after its children every second instead of every ten, and starts one that died again in a
+    container, too, where BentoML would end them all.
 
-    def hidden(self: Arbiter, *arguments: Any, **options: Any) -> None:
-        folder = tempfile.mkdtemp(prefix="facesocial-")  # mode 0700
-        sockets = {name: f"ipc://{Path(folder, name)}" for name in ("endpoint", "pubsub_endpoint")}
-        initialize(self, *arguments, **{**options, **sockets, "check_delay": 1})
-        self.exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    Raises:
+        ConfigurationError: others may look into `folder`, or it is not ours.
+    """
+    found = folder.stat()
+    if stat.S_IMODE(found.st_mode) != 0o700 or found.st_uid != os.getuid():
+        raise ConfigurationError(f"{folder} must belong to the user of the service and have mode 0700")
+    initialize = Arbiter.__init__
+    sockets = {name: f"ipc://{folder / name}" for name in ("endpoint", "pubsub_endpoint")}
+
+    def hidden(self: Arbiter, watchers: list[Watcher], **options: Any) -> None:
+        for watcher in watchers:
+            watcher.respawn = True
+        initialize(self, watchers, **{**options, **sockets, "check_delay": 1})
 
     Arbiter.__init__ = hidden  # type: ignore[method-assign]
+
+
+def keep_inner_services_to_the_end() -> None:
+    """Stop the edge first: what it still answers may need those behind it, and their sockets.
+
+    BentoML removes the sockets' folder when it is told to stop, and then ends every process at the same time.
+    """
+    start = Arbiter.start
+
+    def start_and_clean_up(self: Arbiter, cb: Callable[[Any], Any] | None = None) -> None:
+        with self.exit_stack:  # holds the removal of the folder
+            start(self, cb)
+
+    async def stop_in_order(self: Arbiter, close_output_streams: bool = False, *_: Any, **__: Any) -> None:
+        *inner, edge = self.watchers  # BentoML adds the edge last
+        for watcher in (edge, *inner):
+            await watcher._stop(close_output_streams)  # noqa: SLF001 — `stop` wants the lock that our caller holds
+
+    Arbiter.start = start_and_clean_up  # type: ignore[method-assign]
+    Arbiter.stop = Circus.stop  # type: ignore[method-assign]
+    Arbiter._stop_watchers = stop_in_order  # noqa: SLF001

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 
 import cv2
 from bentoml import server_context
 
 from bentos.placement import BUILD, Resolution, everything, inherited, make_runtime, publish, resolve
-from bentos.server import hide_supervisor
+from bentos.platform import is_wsl, refuse_unsafe_sockets
+from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end
 from facesocial.configuration import Configuration, load_configuration
 from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
@@ -29,8 +31,8 @@ def _resolution(configuration: Configuration) -> Resolution:
     if os.environ.get(BUILD):
         return everything(make_runtime())
     Library.open().check(configuration.models.required)
-    wsl = "microsoft-standard" in platform.release()  # BentoML's own rule
-    resolution = resolve(configuration, device.totals(), wsl, make_runtime())
+    resolution = resolve(configuration, device.totals(), is_wsl(platform.release()), make_runtime())
+    refuse_unsafe_sockets(os.environ, platform.release(), resolution.processes)
     publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict
     return resolution
 
@@ -40,4 +42,6 @@ configure_logging(configuration.logging)
 resolution = _resolution(configuration)
 cv2.setNumThreads(1)  # parallelism is between requests and inside sessions
 keep_freed_pages()
-hide_supervisor()
+harden_protocol(configuration.server)
+hide_supervisor(Path(resolution.runtime))
+keep_inner_services_to_the_end()

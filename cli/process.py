@@ -23,6 +23,9 @@ START_SECONDS = 120
 PASSING = ("starting", "warming up", "its process is not there", "its process does not answer")
 """How reasons of `/readyz` end that go away by themselves."""
 
+PLAIN = {"FACESOCIAL__SERVER__TLS": "null"}
+"""No TLS: its certificate is not one for loopback."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -51,7 +54,7 @@ class Service:
         with tempfile.NamedTemporaryFile(prefix="facesocial-", suffix=".log") as log:
             process = subprocess.Popen(  # noqa: S603 — our own command
                 command("127.0.0.1", port, bento),
-                env={**environment(), **(variables or {})},
+                env={**environment(), **PLAIN, **(variables or {})},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

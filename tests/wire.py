@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+import socket
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
+
+from cli.process import Service
+
+HEAD_SECONDS: Final = 2
+"""`server.header_timeout_s` of the services whose callers are slow."""
+
+HEAD: Final = b"POST /double HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+"""Of a request, without its end."""
 
 
 def send(client: httpx.Client, route: str, body: str, image: bytes, **fields: Any) -> httpx.Response:
@@ -25,3 +35,17 @@ def code(response: httpx.Response) -> str:
     assert problem["status"] == response.status_code
     assert problem["request_id"] == response.headers["x-request-id"]
     return str(problem["code"])
+
+
+def connect(service: Service) -> socket.socket:
+    """A bare connection; what does not come within 20 seconds, on a busy machine, does not come."""
+    address = urlsplit(service.url)
+    return socket.create_connection((str(address.hostname), address.port), timeout=20)
+
+
+def closed(connection: socket.socket) -> bool:
+    """Whether the server ends it without a word."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True

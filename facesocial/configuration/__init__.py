@@ -9,6 +9,7 @@ from facesocial.configuration.tree import (
     LoggingSettings,
     ModelSettings,
     ServerSettings,
+    TlsSettings,
 )
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "LoggingSettings",
     "ModelSettings",
     "ServerSettings",
+    "TlsSettings",
     "find_file",
     "load_configuration",
     "template",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from facesocial.capabilities import Capability, Task
@@ -18,6 +19,29 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _absolute(file: Path) -> Path:
+    if not file.is_absolute():
+        raise ValueError("must be a full path: workers run in another folder")
+    return file
+
+
+def _someone(network: IPvAnyNetwork) -> IPvAnyNetwork:
+    if network.prefixlen == 0:
+        raise ValueError("would trust everyone")
+    return network
+
+
+PemFile: TypeAlias = Annotated[FilePath, AfterValidator(_absolute)]
+
+
+class TlsSettings(_Section):
+    """HTTPS, TLS 1.3 or later. Full paths of PEM files."""
+
+    certificate: PemFile = Field(description="ours, then those between it and the root")
+    key: PemFile = Field(description="of the certificate; without a password")
+    client_ca: PemFile | None = Field(default=None, description="who signs clients; named: no client without")
+
+
 class ServerSettings(_Section):
     """Where the service listens and how long a request may take."""
 
@@ -26,6 +50,13 @@ class ServerSettings(_Section):
     deadline_ms: int = Field(
         default=30_000, ge=100, le=600_000, description="a request that takes longer is answered 504"
     )
+    header_timeout_s: int = Field(
+        default=10, ge=1, le=60, description="a connection that takes longer to send a request's head is closed"
+    )
+    trusted_proxies: tuple[Annotated[IPvAnyNetwork, AfterValidator(_someone)], ...] = Field(
+        default=(), description="addresses or networks whose X-Forwarded-For and -Proto are believed"
+    )
+    tls: TlsSettings | None = Field(default=None, description="{certificate: FILE, key: FILE, client_ca: FILE or null}")
 
 
 class LimitSettings(_Section):

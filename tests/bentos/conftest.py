@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,6 +15,7 @@ from models.catalogue import load_catalogue
 from models.library import Library
 from models.pull import Installer
 from models.store import Store
+from tests.wire import HEAD_SECONDS
 
 
 @contextmanager
@@ -71,3 +72,42 @@ def resident(service: Service) -> Callable[[], int]:
 def picture(six_faces: Path) -> bytes:
     """The group picture as sent."""
     return six_faces.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sockets of `pair`."""
+    return tmp_path_factory.mktemp("runtime")
+
+
+@contextmanager
+def serving_pair(runtime: Path) -> Iterator[Service]:
+    """The services of `pair.py`: one on the public port, one on a Unix socket. A head has `HEAD_SECONDS`."""
+    variables = {"FACESOCIAL_RUNTIME": str(runtime), "FACESOCIAL__SERVER__HEADER_TIMEOUT_S": str(HEAD_SECONDS)}
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cli.serve.TARGET", "tests.bentos.pair:Outer")
+            service = stack.enter_context(Service.start(variables, until=lives))
+        yield service
+
+
+@pytest.fixture(scope="session")
+def pair(runtime: Path) -> Iterator[Service]:
+    """One for the tests that leave it as it is."""
+    with serving_pair(runtime) as service:
+        yield service
+
+
+@pytest.fixture
+def leaving_pair(tmp_path: Path) -> Iterator[Service]:
+    """One for a test that ends it; its runtime folder is `tmp_path`."""
+    with serving_pair(tmp_path) as service:
+        yield service
+
+
+def lives(service: Service) -> bool:
+    """Whether it answers."""
+    try:
+        return httpx.get(f"{service.url}/livez", timeout=60).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import http.server
-import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ import psutil
 import pytest
 
 from cli.process import Service
+from tests.canary import Canary
 from tests.pictures import noise, plain
 
 pytestmark = pytest.mark.integration
@@ -63,16 +66,6 @@ def test_s16_headers(client: httpx.Client, path: str) -> None:
     assert headers["cache-control"] == "no-store"
     assert headers["x-request-id"]
     assert "server" not in headers
-
-
-class Canary:
-    """What an unpickler would call."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, (f"touch {self.file}",)
 
 
 @pytest.mark.parametrize(
@@ -232,3 +225,23 @@ def test_s4_no_listener_but_the_public_port(service: Service) -> None:
 def test_bentomls_start_page_is_not_served(client: httpx.Client) -> None:
     """It would make an operator's browser call a tracker."""
     assert client.get("/").json()["code"] == "not_found"
+
+
+def test_bentomls_timer_ends_no_request(pair: Service) -> None:
+    """The deadline is ours; theirs would also keep each timer until it runs out."""
+    assert httpx.post(f"{pair.url}/rest", timeout=60).text == "rested"
+
+
+def test_facesocial_has_neither_bentomls_timer_nor_its_counter() -> None:
+    """`max_concurrency` would count a WebSocket for its whole life. In a process of its own: the import patches it."""
+    program = """
+from _bentoml_impl.server.app import ServiceAppFactory
+from bentos.service import FaceSocial
+FaceSocial.inject_config()
+theirs, ours = ServiceAppFactory(FaceSocial)(), FaceSocial.to_asgi(is_main=False)
+print([[entry.cls.__name__ for entry in app.user_middleware] for app in (theirs, ours._app)])
+"""
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    theirs, ours = ast.literal_eval(printed.splitlines()[-1])
+    assert [name for name in theirs if name not in ours] == ["TimeoutMiddleware"]
+    assert "MaxConcurrencyMiddleware" not in ours

@@ -49,6 +49,11 @@ def test_file_then_environment(write, monkeypatch: pytest.MonkeyPatch) -> None: 
         ("limits:\n  side_min: 900\n  side_max: 100\n", ["line 1", "limits", "side_min must not exceed side_max"]),
         ("server: [\n", ["line 2", "not YAML"]),
         ("- a\n- b\n", ["line 1", "sections"]),
+        ("server:\n  trusted_proxies: ['*']\n", ["line 2", "trusted_proxies.0", "not a valid IPv4 or IPv6 network"]),
+        ("server:\n  trusted_proxies: [10.0.0.0/8, 0.0.0.0/0]\n", ["trusted_proxies.1", "trust everyone"]),
+        ("server:\n  trusted_proxies: ['::/0']\n", ["trusted_proxies.0", "trust everyone"]),
+        ("server:\n  tls:\n    key: pyproject.toml\n", ["line 3", "tls.key", "full path", "tls.certificate"]),
+        ("server:\n  tls: {key: /absent, certificate: /absent}\n", ["line 2", "tls.key", "not point to a file"]),
         ("server:\n  port: 1\nserver:\n  port: 2\n", ["line 3", "server", "twice"]),
     ],
 )
@@ -57,6 +62,18 @@ def test_wrong_values_are_explained(write, text: str, words: list[str]) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_configuration(write(text))
     assert [word for word in words if word not in str(refused.value)] == []
+
+
+def test_tls_by_variables_and_without(write, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """Files named one by one, in the file or by variable; `null` takes TLS away again."""
+    pem = str(Path(__file__))
+    text = f"server:\n  tls: {{certificate: {pem}, key: {pem}}}\n"
+    monkeypatch.setenv("FACESOCIAL__SERVER__TLS__CLIENT_CA", pem)
+    tls = load_configuration(write(text)).server.tls
+    assert tls
+    assert (tls.certificate, tls.client_ca) == (Path(pem), Path(pem))
+    monkeypatch.setenv("FACESOCIAL__SERVER__TLS", "null")
+    assert load_configuration(write(text)).server.tls is None
 
 
 def test_every_problem_is_named_at_once(write) -> None:  # type: ignore[no-untyped-def]

@@ -1,0 +1,119 @@
+"""How connections are treated: heads in time, TLS, WebSocket frames, proxies. What uvicorn and asyncio lack of it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import partial
+from typing import Any, Final
+
+import h11
+import uvloop
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from facesocial.configuration import ServerSettings, TlsSettings
+from facesocial.errors import ConfigurationError
+
+FRAME_BYTES: Final = 2 << 20
+"""Largest WebSocket message; a longer one closes the socket with 1009."""
+
+PING_SECONDS: Final = 20.0
+"""Between pings of a WebSocket, and until one that is not answered closes it."""
+
+
+class HeadInTime(H11Protocol):
+    """Closes a connection that takes longer than `seconds` to send one whole request head; uvicorn waits for ever.
+
+    The time runs from the start of the connection, and from the first byte of each later head. A slow body is the
+    deadline's business.
+    """
+
+    def __init__(self, seconds: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Expect a head."""
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when the head is whole."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._expect()
+        else:
+            self._relax()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the clock."""
+        self._relax()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self._seconds, self.timeout_keep_alive_handler)  # it closes
+
+    def _relax(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class HandshakeInTime(uvloop.Loop):
+    """An event loop whose TLS servers give a handshake `seconds`; uvloop's default is 60, and uvicorn names none."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    async def create_server(  # type: ignore[override]  # as uvloop declares it
+        self, *arguments: Any, **options: Any
+    ) -> asyncio.AbstractServer:
+        """As the base, with our handshake timeout."""
+        return await super().create_server(*arguments, **options, ssl_handshake_timeout=self._seconds)
+
+
+def uvicorn_options(server: ServerSettings, public: bool) -> dict[str, Any]:
+    """Arguments for `uvicorn.Config`. One that is not `public` is called by our own processes, over Unix sockets.
+
+    Raises:
+        ConfigurationError: a file of `server.tls` cannot be used.
+    """
+    ours: dict[str, Any] = {
+        "http": partial(HeadInTime, server.header_timeout_s),  # h11: httptools answers 400 to unknown methods, not 405
+        "ws": "wsproto",
+        "ws_max_size": FRAME_BYTES,
+        "ws_per_message_deflate": False,  # a small frame could unpack to a large one
+        "ws_ping_interval": PING_SECONDS,
+        "ws_ping_timeout": PING_SECONDS,
+        "proxy_headers": public and bool(server.trusted_proxies),
+        "forwarded_allow_ips": [str(network) for network in server.trusted_proxies],  # else $FORWARDED_ALLOW_IPS
+    }
+    if not (public and server.tls):
+        return ours
+    context = tls_context(server.tls)
+    return {
+        **ours,
+        "ssl_context_factory": lambda *_: context,
+        "loop": partial(HandshakeInTime, server.header_timeout_s),
+    }
+
+
+def tls_context(tls: TlsSettings) -> ssl.SSLContext:
+    """TLS 1.3 or later; with `client_ca`, clients must show a certificate that it signed.
+
+    Raises:
+        ConfigurationError: a file is no PEM, or the key is not the certificate's or has a password.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_cert_chain(tls.certificate, tls.key, password="")  # never ask a terminal for one
+        if tls.client_ca:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(tls.client_ca)
+    except OSError as error:  # SSLError is one
+        raise ConfigurationError(f"server.tls: certificate, key or client_ca cannot be used: {error}") from error
+    return context

@@ -1,0 +1,137 @@
+"""TLS by configuration: 1.3 or nothing, callers with a certificate or none, and no time to waste before it."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bentos.protocol import tls_context, uvicorn_options
+from cli.process import Service
+from facesocial.configuration import ServerSettings, TlsSettings
+from facesocial.errors import ConfigurationError
+from tests.wire import HEAD, HEAD_SECONDS, closed, connect
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`server.pem` and `client.pem`, self-signed, with their `.key`."""
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("server", "client"):
+        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        subject = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+        files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
+        subprocess.run(["openssl", "req", "-x509", *kind, *subject, *files], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tls(certificates: Path) -> TlsSettings:
+    """With client certificates."""
+    return TlsSettings(
+        certificate=certificates / "server.pem",
+        key=certificates / "server.key",
+        client_ca=certificates / "client.pem",
+    )
+
+
+def caller(certificates: Path, known: bool = True) -> ssl.SSLContext:
+    """A client that trusts the server, and is known to it or not."""
+    context = ssl.create_default_context(cafile=certificates / "server.pem")
+    if known:
+        context.load_cert_chain(certificates / "client.pem", certificates / "client.key")
+    return context
+
+
+@pytest.fixture(scope="session")
+def encrypted(tls: TlsSettings, certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """FaceSocial over TLS, without a model. A handshake, and then a head, have `HEAD_SECONDS`."""
+
+    def lives(service: Service) -> bool:
+        try:
+            url = service.url.replace("http", "https")
+            return httpx.get(f"{url}/livez", verify=caller(certificates), timeout=60).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    variables = {
+        "FACESOCIAL__SERVER__TLS": tls.model_dump_json(),
+        "FACESOCIAL__SERVER__HEADER_TIMEOUT_S": str(HEAD_SECONDS),
+        "BENTOML_HOME": str(tmp_path_factory.mktemp("encrypted")),
+    }
+    with Service.start(variables, until=lives) as service:
+        yield service
+
+
+@pytest.mark.integration
+def test_tls_1_3_is_spoken_and_nothing_older(encrypted: Service, certificates: Path) -> None:
+    new = caller(certificates)
+    with connect(encrypted) as connection, new.wrap_socket(connection, server_hostname="127.0.0.1") as wrapped:
+        assert wrapped.version() == "TLSv1.3"
+    old = caller(certificates)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with connect(encrypted) as connection, pytest.raises(OSError, match=r"EOF|ALERT_PROTOCOL_VERSION|reset"):
+        old.wrap_socket(connection, server_hostname="127.0.0.1")
+
+
+@pytest.mark.integration
+def test_a_caller_without_our_certificate_gets_no_answer(encrypted: Service, certificates: Path) -> None:
+    url = f"{encrypted.url.replace('http', 'https')}/livez"
+    assert httpx.get(url, verify=caller(certificates)).status_code == 200
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url, verify=caller(certificates, known=False))
+    with pytest.raises(httpx.TransportError):
+        httpx.get(encrypted.url)
+
+
+@pytest.mark.integration
+def test_s14_a_handshake_that_does_not_come_closes_the_connection(encrypted: Service) -> None:
+    """uvloop alone waits a minute."""
+    with connect(encrypted) as connection:
+        assert closed(connection)
+
+
+@pytest.mark.integration
+def test_s14_nor_does_a_slow_head_hide_in_tls(encrypted: Service, certificates: Path) -> None:
+    context = caller(certificates)
+    with connect(encrypted) as connection, context.wrap_socket(connection, server_hostname="127.0.0.1") as wrapped:
+        wrapped.sendall(HEAD)
+        assert closed(wrapped)
+
+
+@pytest.mark.unit
+def test_inner_services_speak_no_tls(tls: TlsSettings) -> None:
+    """They listen on Unix sockets."""
+    edge, inner = (uvicorn_options(ServerSettings(tls=tls), public) for public in (True, False))
+    assert edge.keys() - inner.keys() == {"ssl_context_factory", "loop"}
+
+
+@pytest.mark.unit
+def test_without_a_client_ca_anyone_may_call(tls: TlsSettings) -> None:
+    assert tls_context(tls.model_copy(update={"client_ca": None})).verify_mode == ssl.CERT_NONE
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("field", ["certificate", "key", "client_ca"])
+def test_a_file_that_is_no_pem_is_refused_at_start(tls: TlsSettings, field: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"server\.tls"):
+        tls_context(tls.model_copy(update={field: Path(__file__)}))
+
+
+@pytest.mark.unit
+def test_a_key_of_another_certificate_is_refused_at_start(tls: TlsSettings, certificates: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"server\.tls"):
+        tls_context(tls.model_copy(update={"key": certificates / "client.key"}))
+
+
+@pytest.mark.unit
+def test_a_key_with_a_password_is_refused_and_never_asked_for(tls: TlsSettings, certificates: Path) -> None:
+    locked = certificates / "locked.key"
+    files = ["-in", str(tls.key), "-out", str(locked)]
+    subprocess.run(["openssl", "pkey", *files, "-aes256", "-passout", "pass:hunter2"], check=True)
+    with pytest.raises(ConfigurationError, match=r"server\.tls"):
+        tls_context(tls.model_copy(update={"key": locked}))
