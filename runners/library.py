@@ -12,6 +12,8 @@ from facesocial.errors import ModelIntegrityError
 from models.catalogue import ModelSpec
 from models.store import InstalledModel
 from runners.base import FaceAdapter, FaceRunner
+from runners.batching import JoiningCore
+from runners.core import Core, LeasedCore
 from runners.deepfake.mesonet import MesoNet
 from runners.demographics.faceapi import FaceApi
 from runners.detection.base import DetectionAdapter, DetectionRunner
@@ -98,4 +100,7 @@ class RunnerLibrary:
         adapter = FACE_ADAPTERS.get((capability, spec.architecture))
         if adapter is None:
             raise ModelIntegrityError(f"no adapter for architecture {spec.architecture!r} of {installed.tag}")
-        return FaceRunner(adapter(spec), model, self._arbiter, self._cpu.batch)
+        core: Core = LeasedCore(model, self._arbiter)
+        if spec.dynamic_batch and self._cpu.batch_wait_ms:
+            core = JoiningCore(core, self._cpu.batch, self._cpu.batch_wait_ms / 1000)
+        return FaceRunner(adapter(spec), installed.tag, core, self._cpu.batch)
