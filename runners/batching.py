@@ -13,9 +13,18 @@ from concurrent.futures import Future
 
 import numpy as np
 
+from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelIntegrityError
+from models.catalogue import ModelSpec
 from runners.core import Computed, Core
 from vram_policy.lease import Array
+
+
+def joined(core: Core, spec: ModelSpec, cpu: CpuSettings) -> Core:
+    """`core`, joining its calls where the configuration says so and the graph takes several items."""
+    if cpu.batch_wait_ms and spec.dynamic_batch:
+        return JoiningCore(core, cpu.batch, cpu.batch_wait_ms / 1000)
+    return core
 
 
 class JoiningCore:

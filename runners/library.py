@@ -12,8 +12,8 @@ from facesocial.errors import ModelIntegrityError
 from models.catalogue import ModelSpec
 from models.store import InstalledModel
 from runners.base import FaceAdapter, FaceRunner
-from runners.batching import JoiningCore
-from runners.core import Core, LeasedCore
+from runners.batching import joined
+from runners.core import LeasedCore
 from runners.deepfake.mesonet import MesoNet
 from runners.demographics.faceapi import FaceApi
 from runners.detection.base import DetectionAdapter, DetectionRunner
@@ -100,7 +100,5 @@ class RunnerLibrary:
         adapter = FACE_ADAPTERS.get((capability, spec.architecture))
         if adapter is None:
             raise ModelIntegrityError(f"no adapter for architecture {spec.architecture!r} of {installed.tag}")
-        core: Core = LeasedCore(model, self._arbiter)
-        if spec.dynamic_batch and self._cpu.batch_wait_ms:
-            core = JoiningCore(core, self._cpu.batch, self._cpu.batch_wait_ms / 1000)
+        core = joined(LeasedCore(model, self._arbiter), spec, self._cpu)
         return FaceRunner(adapter(spec), installed.tag, core, self._cpu.batch)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import Final, TypeAlias
 
 import cv2
@@ -46,9 +47,10 @@ DIRECT, ONE_THREAD, JOINED, HALVES = "direct", "one thread", "joined", "halves"
 NOTES: Final = f"""\
 The networks that serve, on the faces of the sample picture, called in a closed loop by so many threads at once.
 `direct`: every call runs by itself with the service's session options; the other columns are ratios to it, medians over
-blocks that take turns: faces per second (above 1 is a gain), and in brackets p95 (below 1 is a gain). `one thread`: the
-same on a session of one thread; `joined`: calls that meet a run in progress wait for it, at most {WAIT_MS} ms, and run
-together; `halves`: a call of several faces is divided by the cores and runs side by side on a session of one thread."""
+blocks that take turns: faces per second (above 1 is a gain), and in brackets p95 and CPU time per face (below 1 is a
+gain; CPU time hardly minds what else the machine does). `one thread`: the same on a session of one thread; `joined`:
+calls that meet a run in progress wait for it, at most {WAIT_MS} ms, and run together; `halves`: a call of several faces
+is divided by the cores and runs side by side on a session of one thread."""
 
 Inputs: TypeAlias = Sequence[Array]
 
@@ -60,6 +62,24 @@ class Case:
     network: str
     faces: int
     callers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One way in one case: times of the calls, and CPU milliseconds per face in each block."""
+
+    series: Series
+    cpu: tuple[float, ...]
+
+    @property
+    def faces_per_second(self) -> float:
+        """Of all blocks together."""
+        return self.series.rate * self.series.faces[0]
+
+    def against(self, direct: Timing) -> str:
+        """Ratios to `direct`: faces per second, p95, CPU time per face."""
+        rate, cpu = quotient(self.series.rates, direct.series.rates), quotient(self.cpu, direct.cpu)
+        return f"{rate:.2f} ({self.series.percentile(95) / direct.series.percentile(95):.2f}, {cpu:.2f})"
 
 
 class HalvingCore:
@@ -82,7 +102,7 @@ class HalvingCore:
         return here
 
 
-def batching(image: Path, calls: int, blocks: int, callers: Sequence[int] = CALLERS) -> dict[Case, dict[str, Series]]:
+def batching(image: Path, calls: int, blocks: int, callers: Sequence[int] = CALLERS) -> dict[Case, dict[str, Timing]]:
     """Times of each way in each case: `calls` of them in all, in `blocks` turns.
 
     Raises:
@@ -92,9 +112,20 @@ def batching(image: Path, calls: int, blocks: int, callers: Sequence[int] = CALL
         return process.submit(_measure, image.read_bytes(), calls, blocks, callers).result()
 
 
-def markdown(measured: Mapping[Case, Mapping[str, Series]], machine: Machine) -> str:
+def markdown(measured: Mapping[Case, Mapping[str, Timing]], machine: Machine) -> str:
     """One table: a row for each case."""
-    columns = ("network", "faces a call", "callers", "direct: faces/s", "p50 ms", "p95 ms", ONE_THREAD, JOINED, HALVES)
+    columns = (
+        "network",
+        "faces a call",
+        "callers",
+        "direct: faces/s",
+        "p50 ms",
+        "p95 ms",
+        "CPU ms/face",
+        ONE_THREAD,
+        JOINED,
+        HALVES,
+    )
     rows = []
     for case, ways in measured.items():
         direct = ways[DIRECT]
@@ -103,22 +134,17 @@ def markdown(measured: Mapping[Case, Mapping[str, Series]], machine: Machine) ->
                 case.network,
                 str(case.faces),
                 str(case.callers),
-                f"{direct.rate * case.faces:.0f}",
-                f"{direct.percentile(50):.1f}",
-                f"{direct.percentile(95):.1f}",
-                *(_against(direct, ways.get(way)) for way in (ONE_THREAD, JOINED, HALVES)),
+                f"{direct.faces_per_second:.0f}",
+                f"{direct.series.percentile(50):.1f}",
+                f"{direct.series.percentile(95):.1f}",
+                f"{median(direct.cpu):.2f}",
+                *(ways[way].against(direct) if way in ways else "–" for way in (ONE_THREAD, JOINED, HALVES)),
             )
         )
     return f"## Batching across requests\n\n{NOTES}\n\n{machine}.\n\n{table(columns, rows)}"
 
 
-def _against(direct: Series, other: Series | None) -> str:
-    if other is None:
-        return "–"
-    return f"{quotient(other.rates, direct.rates):.2f} ({other.percentile(95) / direct.percentile(95):.2f})"
-
-
-def _measure(data: bytes, calls: int, blocks: int, callers: Sequence[int]) -> dict[Case, dict[str, Series]]:
+def _measure(data: bytes, calls: int, blocks: int, callers: Sequence[int]) -> dict[Case, dict[str, Timing]]:
     cv2.setNumThreads(1)  # as the service does
     keep_freed_pages()
     cpu = load_configuration().cpu
@@ -165,22 +191,27 @@ def _cases(model: InstalledModel, inputs: Inputs, callers: Sequence[int]) -> Ite
             yield Case(model.spec.name, faces, count), [array[:faces] for array in inputs]
 
 
-def _take_turns(ways: Mapping[str, Core], inputs: Inputs, case: Case, calls: int, blocks: int) -> dict[str, Series]:
-    taken: dict[str, list[Block]] = {way: [] for way in ways}
+def _take_turns(ways: Mapping[str, Core], inputs: Inputs, case: Case, calls: int, blocks: int) -> dict[str, Timing]:
+    taken: dict[str, list[tuple[Block, float]]] = {way: [] for way in ways}
     with ThreadPoolExecutor(case.callers) as callers:
         for core in ways.values():
             _block(callers, partial(core.run, inputs), case, case.callers)  # warms it
         for _ in range(blocks):
             for way, core in ways.items():
                 taken[way].append(_block(callers, partial(core.run, inputs), case, calls // blocks))
-    return {way: Series(tuple(series)) for way, series in taken.items()}
+    return {
+        way: Timing(Series(tuple(block for block, _ in turns)), tuple(cpu for _, cpu in turns))
+        for way, turns in taken.items()
+    }
 
 
-def _block(pool: ThreadPoolExecutor, call: Callable[[], object], case: Case, calls: int) -> Block:
+def _block(pool: ThreadPoolExecutor, call: Callable[[], object], case: Case, calls: int) -> tuple[Block, float]:
+    """A block, and the CPU milliseconds that this process spent on each of its faces."""
     tickets = iter(range(calls))  # shared: each ticket is drawn once
-    began = time.perf_counter()
-    spent = tuple(chain.from_iterable(pool.map(lambda _: _caller(call, tickets), range(case.callers))))
-    return Block(spent, time.perf_counter() - began, case.faces)
+    began, spent_before = time.perf_counter(), time.process_time()
+    seconds = tuple(chain.from_iterable(pool.map(lambda _: _caller(call, tickets), range(case.callers))))
+    elapsed, cpu = time.perf_counter() - began, time.process_time() - spent_before
+    return Block(seconds, elapsed, case.faces), cpu * 1000 / (calls * case.faces)
 
 
 def _caller(call: Callable[[], object], tickets: Iterator[int]) -> list[float]:

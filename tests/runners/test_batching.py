@@ -18,7 +18,7 @@ from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelIntegrityError
 from models.catalogue import load_catalogue
 from models.library import Library
-from runners.batching import JoiningCore
+from runners.batching import JoiningCore, joined
 from runners.core import Computed, Core, LeasedCore
 from runners.sessions import OnnxModel
 from vram_policy import CpuArbiter
@@ -229,6 +229,17 @@ def test_32_threads_get_their_own_rows(most: int, wait: float, calls: list[list[
     assert sum(held.batches) == sum(map(sum, sizes))
 
 
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("wait", "dynamic", "joins"), [(0, True, False), (5, True, True), (5, False, False)], ids=["off", "on", "fixed"]
+)
+def test_only_graphs_with_a_dynamic_batch_join_and_only_when_asked(wait: int, dynamic: bool, joins: bool) -> None:
+    spec = load_catalogue().spec("mobilefacenet_foamliu").model_copy(update={"dynamic_batch": dynamic})
+    core = Double()
+    chosen = joined(core, spec, CpuSettings(batch_wait_ms=wait))
+    assert isinstance(chosen, JoiningCore) if joins else chosen is core
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize(
     "name", ["mobilefacenet_foamliu", "minifasnet_fused", "mesoinception_df", "faceapi_age_gender"]
@@ -252,9 +263,9 @@ def test_a_real_network_gives_each_caller_what_it_gives_alone(
         for faces in (1, 2, 3, 1)
     ]
     with _busy(core, held, pool, calls[0]):
-        joined = [pool.submit(core.run, call) for call in calls]
+        together = [pool.submit(core.run, call) for call in calls]
         _until(lambda: _collected(core) == 7)
-    for call, one in zip(calls, joined, strict=True):
+    for call, one in zip(calls, together, strict=True):
         for output, expected in alone.run(call).outputs.items():
             given_together = np.asarray(one.result(FOREVER).outputs[output], np.float32)
             np.testing.assert_allclose(given_together, np.asarray(expected, np.float32), rtol=1e-3, atol=1e-4)

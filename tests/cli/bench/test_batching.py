@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from cli.bench.batching import DIRECT, HALVES, JOINED, Case, HalvingCore, markdown
+from cli.bench.batching import DIRECT, HALVES, JOINED, Case, HalvingCore, Timing, markdown
 from cli.bench.machine import Machine
 from cli.bench.measurement import Block, Series
 from runners.core import Computed
@@ -17,15 +17,15 @@ from vram_policy.lease import Array
 pytestmark = pytest.mark.unit
 
 
-def _series(*seconds: float, faces: int) -> Series:
-    return Series((Block(seconds, sum(seconds), faces),))
+def _timing(*seconds: float, faces: int, cpu: float) -> Timing:
+    return Timing(Series((Block(seconds, sum(seconds), faces),)), (cpu,))
 
 
 def test_ratios_are_to_direct_and_what_was_not_measured_is_a_dash() -> None:
-    """Twice the calls a second, at half of p95."""
-    ways = {DIRECT: _series(0.02, 0.02, faces=6), JOINED: _series(0.01, 0.01, faces=6)}
+    """Twice the calls a second, at half of p95, for more CPU time."""
+    ways = {DIRECT: _timing(0.02, 0.02, faces=6, cpu=4), JOINED: _timing(0.01, 0.01, faces=6, cpu=5)}
     text = markdown({Case("network", 6, 2): ways}, Machine.here())
-    assert "| network | 6 | 2 | 300 | 20.0 | 20.0 | – | 2.00 (0.50) | – |" in text
+    assert "| network | 6 | 2 | 300 | 20.0 | 20.0 | 4.00 | – | 2.00 (0.50, 1.25) | – |" in text
     assert HALVES in text
 
 
