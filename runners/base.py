@@ -9,8 +9,8 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from facesocial.results import Face, Image
 from models.catalogue import ModelSpec
+from runners.core import Core
 from runners.crops import Crop
-from vram_policy import Arbiter, Loadable
 from vram_policy.lease import Array
 
 Result = TypeVar("Result")
@@ -88,13 +88,12 @@ class Runner(Protocol[Result]):
 
 
 class FaceRunner(Generic[Result]):
-    """One capability of faces on one model in this process."""
+    """One capability of faces on one model in this process. Graphs with a fixed batch run one by one."""
 
-    def __init__(self, adapter: FaceAdapter[Result], model: Loadable, arbiter: Arbiter, batch: int) -> None:
+    def __init__(self, adapter: FaceAdapter[Result], tag: str, core: Core, batch: int) -> None:
         self.adapter = adapter
-        self.tag = model.tag
-        self._model = model
-        self._arbiter = arbiter
+        self.tag = tag
+        self._core = core
         self._batch = batch if adapter.spec.dynamic_batch else 1
 
     def run(self, faces: Sequence[Views]) -> Outcome[Result]:
@@ -102,16 +101,14 @@ class FaceRunner(Generic[Result]):
         results: list[Result] = []
         device = ""
         for batch in _chunks(faces, self._batch):
-            inputs = self.adapter.pre(batch)
-            with self._arbiter.lease(self._model) as lease:
-                outputs = lease.session.run(inputs)
-                device = lease.device
-            results.extend(self.adapter.post(outputs))
+            computed = self._core.run(self.adapter.pre(batch))
+            results.extend(self.adapter.post(computed.outputs))
+            device = computed.device
         return Outcome(tuple(results), device)
 
     def retire(self) -> None:
         """See `Runner.retire`."""
-        self._arbiter.retire(self._model.tag)
+        self._core.retire()
 
 
 def _chunks(items: Sequence[Views], size: int) -> Iterator[Sequence[Views]]:

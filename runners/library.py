@@ -16,6 +16,8 @@ from facesocial.errors import FaceSocialError, ModelError, ModelIntegrityError
 from models.catalogue import ModelSpec
 from models.store import InstalledModel
 from runners.base import FaceAdapter, FaceRunner, Runner
+from runners.batching import joined
+from runners.core import LeasedCore
 from runners.deepfake.mesonet import MesoNet
 from runners.demographics.faceapi import FaceApi
 from runners.detection.base import DetectionAdapter, DetectionRunner
@@ -67,7 +69,8 @@ def local_builder(arbiter: Arbiter, cpu: CpuSettings) -> Builder:
             return MeshRunner(FaceLandmarker(spec), installed)
         if spec.capability is Capability.DETECTION:
             return DetectionRunner(detection_adapter(spec), model, arbiter)
-        return FaceRunner(face_adapter(spec), model, arbiter, cpu.batch)
+        core = joined(LeasedCore(model, arbiter), spec, cpu)
+        return FaceRunner(face_adapter(spec), installed.tag, core, cpu.batch)
 
     return build
 

@@ -89,6 +89,12 @@ class CpuSettings(_Section):
     session_threads: int = Field(default_factory=_cores, ge=1, le=256, description="threads of one network run")
     requests: int = Field(default_factory=_cores, ge=1, le=256, description="requests computed at the same time")
     batch: int = Field(default=16, ge=1, le=64, description="faces per network run")
+    batch_wait_ms: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="how long faces wait for a run in progress, to run with those of other requests; 0: never",
+    )
 
 
 class ModelSettings(_Section):

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from models.catalogue import load_catalogue
+from models.catalogue import ModelSpec, load_catalogue
 from runners.base import FaceAdapter, FaceRunner, Views
+from runners.core import LeasedCore
 from vram_policy import Lease, Loadable, Session
 from vram_policy.lease import Array
 
@@ -70,11 +71,15 @@ def faces(count: int) -> list[Views]:
     return [(np.full((1, 1, 3), index, np.uint8),) for index in range(count)]
 
 
+def _runner(spec: ModelSpec, recorder: Recorder) -> FaceRunner[int]:
+    return FaceRunner(Echo(spec), recorder.tag, LeasedCore(recorder, recorder), 16)
+
+
 @pytest.mark.parametrize(("count", "batches"), [(0, []), (1, [1]), (16, [16]), (40, [16, 16, 8])])
 def test_batches(count: int, batches: list[int]) -> None:
     """200 faces never make one tensor."""
     recorder = Recorder()
-    outcome = FaceRunner(Echo(load_catalogue().spec("mobilefacenet_foamliu")), recorder, recorder, 16).run(faces(count))
+    outcome = _runner(load_catalogue().spec("mobilefacenet_foamliu"), recorder).run(faces(count))
     assert recorder.batches == batches
     assert outcome.results == tuple(range(count))
     assert outcome.device == ("simulated:0" if count else "")
@@ -85,12 +90,12 @@ def test_fixed_batch_graphs_run_one_by_one() -> None:
     """A graph exported for one face gets one face."""
     recorder = Recorder()
     spec = load_catalogue().spec("mobilefacenet_foamliu").model_copy(update={"dynamic_batch": False})
-    FaceRunner(Echo(spec), recorder, recorder, 16).run(faces(3))
+    _runner(spec, recorder).run(faces(3))
     assert recorder.batches == [1, 1, 1]
 
 
 def test_a_retired_runner_gives_its_session_back() -> None:
     """By the tag of its model."""
     recorder = Recorder()
-    FaceRunner(Echo(load_catalogue().spec("mobilefacenet_foamliu")), recorder, recorder, 16).retire()
+    _runner(load_catalogue().spec("mobilefacenet_foamliu"), recorder).retire()
     assert recorder.retired == ["echo:1"]

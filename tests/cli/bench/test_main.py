@@ -34,6 +34,19 @@ def test_decode_measures_the_scales(library: Library) -> None:
         assert row in run.stdout
 
 
+def test_batching_measures_every_network(library: Library, tmp_path: Path) -> None:
+    """A row for each network that serves, with one face and six; detection has one picture."""
+    target = tmp_path / "benchmarks.md"
+    arguments = ["batching", "--calls", "8", "--blocks", "1", "--callers", "2", "--write", str(target)]
+    run = CliRunner().invoke(app, arguments)
+    assert run.exit_code == 0, run.output
+    rows = [row.split(" | ") for row in run.stdout.splitlines() if row.startswith("| ")]
+    cases = {(row[0].strip("| "), row[1], row[2]) for row in rows[2:]}
+    networks = ("mobilefacenet_foamliu", "minifasnet_fused", "mesoinception_df", "faceapi_age_gender")
+    assert cases == {("yunet_n_dynamic", "1", "2"), *((name, faces, "2") for name in networks for faces in ("1", "6"))}
+    assert "facesocial bench batching" in target.read_text()
+
+
 def test_accuracy_needs_the_data(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it, the variable is named."""
     monkeypatch.delenv("FACESOCIAL_TEST_DATA", raising=False)
