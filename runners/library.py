@@ -16,6 +16,10 @@ from runners.deepfake.mesonet import MesoNet
 from runners.demographics.faceapi import FaceApi
 from runners.detection.base import DetectionAdapter, DetectionRunner
 from runners.detection.scrfd import Scrfd
+from runners.detection.ultraface import UltraFace
+from runners.detection.yolov5_face import YoloV5Face
+from runners.detection.yolov8_face import YoloV8Face
+from runners.detection.yolov10_face import YoloV10Face
 from runners.detection.yunet import YuNet
 from runners.liveness.minifasnet import MiniFasNet
 from runners.mesh.face_landmarker import MeshRunner, open_mesh
@@ -23,7 +27,14 @@ from runners.recognition.arcface import ArcFace
 from runners.sessions import OnnxModel
 from vram_policy import Arbiter
 
-DETECTORS: Final[dict[str, Callable[[ModelSpec], DetectionAdapter]]] = {"scrfd": Scrfd, "yunet": YuNet}
+DETECTORS: Final[dict[str, Callable[[ModelSpec], DetectionAdapter]]] = {
+    "scrfd": Scrfd,
+    "ultraface": UltraFace,
+    "yolov10_face": YoloV10Face,
+    "yolov5_face": YoloV5Face,
+    "yolov8_face": YoloV8Face,
+    "yunet": YuNet,
+}
 
 FACE_ADAPTERS: Final[dict[tuple[Capability, str], Callable[[ModelSpec], FaceAdapter[Any]]]] = {
     (Capability.RECOGNITION, "arcface"): ArcFace,

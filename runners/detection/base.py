@@ -73,7 +73,7 @@ class DetectionRunner:
             outputs = lease.session.run(inputs)
             device = lease.device
         candidates = self.adapter.decode(outputs, canvas, min_score)
-        kept = suppress(candidates, self.adapter.spec.nms_iou or 0.4, max_faces)
+        kept = suppress(candidates, self.adapter.spec.nms_iou, max_faces)
         return Outcome(tuple(_to_faces(candidates, kept, fit, source)), device)
 
 
@@ -95,12 +95,14 @@ def letterbox(image: Image, size: tuple[int, int], canvas: tuple[int, int]) -> I
     return board
 
 
-def suppress(candidates: Candidates, iou: float, most: int) -> list[int]:
-    """Greedy non-maximum suppression: indices kept, best first, at most `most`."""
+def suppress(candidates: Candidates, iou: float | None, most: int) -> list[int]:
+    """Greedy non-maximum suppression: indices kept, best first, at most `most`; None: doubles stay, nonsense goes."""
     order = np.argsort(-candidates.scores, kind="stable")[:CANDIDATES]
     boxes = candidates.boxes[order]
     areas = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
     alive = np.isfinite(boxes).all(axis=1) & (areas > 0)
+    if iou is None:
+        return [int(index) for index in order[alive][:most]]
     kept: list[int] = []
     for index in range(len(order)):
         if not alive[index]:
