@@ -110,9 +110,13 @@ ADAPTERS: Final = frozenset(
         (Capability.DETECTION, "yolov8_face"),
         (Capability.DETECTION, "yunet"),
         (Capability.RECOGNITION, "arcface"),
+        (Capability.RECOGNITION, "sface"),
+        (Capability.LIVENESS, "hairymax"),
         (Capability.LIVENESS, "minifasnet"),
         (Capability.DEEPFAKE, "mesonet"),
         (Capability.DEMOGRAPHICS, "faceapi"),
+        (Capability.DEMOGRAPHICS, "insightface_96"),
+        (Capability.DEMOGRAPHICS, "insightface_v1"),
         (Capability.MESH, "face_landmarker"),
     }
 )

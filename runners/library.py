@@ -14,6 +14,8 @@ from models.store import InstalledModel
 from runners.base import FaceAdapter, FaceRunner
 from runners.deepfake.mesonet import MesoNet
 from runners.demographics.faceapi import FaceApi
+from runners.demographics.insightface_96 import InsightFace96
+from runners.demographics.insightface_v1 import InsightFaceV1
 from runners.detection.base import DetectionAdapter, DetectionRunner
 from runners.detection.scrfd import Scrfd
 from runners.detection.ultraface import UltraFace
@@ -21,6 +23,7 @@ from runners.detection.yolov5_face import YoloV5Face
 from runners.detection.yolov8_face import YoloV8Face
 from runners.detection.yolov10_face import YoloV10Face
 from runners.detection.yunet import YuNet
+from runners.liveness.hairymax import Hairymax
 from runners.liveness.minifasnet import MiniFasNet
 from runners.mesh.face_landmarker import MeshRunner, open_mesh
 from runners.recognition.arcface import ArcFace
@@ -38,9 +41,13 @@ DETECTORS: Final[dict[str, Callable[[ModelSpec], DetectionAdapter]]] = {
 
 FACE_ADAPTERS: Final[dict[tuple[Capability, str], Callable[[ModelSpec], FaceAdapter[Any]]]] = {
     (Capability.RECOGNITION, "arcface"): ArcFace,
+    (Capability.RECOGNITION, "sface"): ArcFace,
+    (Capability.LIVENESS, "hairymax"): Hairymax,
     (Capability.LIVENESS, "minifasnet"): MiniFasNet,
     (Capability.DEEPFAKE, "mesonet"): MesoNet,
     (Capability.DEMOGRAPHICS, "faceapi"): FaceApi,
+    (Capability.DEMOGRAPHICS, "insightface_96"): InsightFace96,
+    (Capability.DEMOGRAPHICS, "insightface_v1"): InsightFaceV1,
 }
 
 

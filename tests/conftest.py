@@ -27,6 +27,14 @@ OTHERS = (
     "yolov8-lite-t",
     "yolov5n-0.5",
     "ultraface_rfb_320",
+    "mobilefacenet_hyeonjun",
+    "antispoofing_bin_128",
+    "antispoofing_bin_1.5_128",
+    "minifasnet_v2_2.7_80x80",
+    "minifasnet_v1se_4.0_80x80",
+    "meso4_df",
+    "mesoinception_f2f",
+    "genderage_v1",
 )
 """What the tests need beside the permissive pack."""
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from cli.bench.accuracy import open_picture
-from facesocial.configuration import CpuSettings
 from facesocial.results import Face
-from models.catalogue import Catalogue, load_catalogue
-from models.store import Store
+from models.catalogue import load_catalogue
 from runners.detection.base import DetectionRunner
 from runners.detection.yolov10_face import YoloV10Face
-from runners.sessions import OnnxModel
+from tests.runners.conftest import Generate
 from vram_policy import CpuArbiter
 
 NAN = float("nan")
@@ -37,36 +31,24 @@ def test_rows_above_the_score_are_read() -> None:
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> DetectionRunner:
-    """The graph `images` [1, 3, 640, 640] → `output0` [1, 300, 6]: ROWS, scores times the red of the first pixel."""
+def runner(generate: Generate) -> DetectionRunner:
+    """`images` [1, 3, 640, 640] → `output0` [1, 300, 6]: ROWS, scores times the red of the first pixel."""
     rows, mask = np.zeros((1, 300, 6), np.float32), np.zeros((1, 300, 6), np.float32)
     rows[0, : len(ROWS)], mask[..., 4] = ROWS, 1
-    pixel = [
-        numpy_helper.from_array(np.array(value, np.int64), name) for name, value in (("from", [0] * 4), ("to", [1] * 4))
-    ]
-    constants = [
-        numpy_helper.from_array(value, name) for name, value in (("rows", rows), ("mask", mask), ("rest", 1 - mask))
-    ]
-    nodes = [
-        helper.make_node("Slice", ["images", "from", "to"], ["red"]),
-        helper.make_node("Squeeze", ["red"], ["scalar"]),
-        helper.make_node("Mul", ["mask", "scalar"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "rest"], ["gain"]),
-        helper.make_node("Mul", ["rows", "gain"], ["output0"]),
-    ]
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("images", [1, 3, 640, 640]), ("output0", [1, 300, 6]))
-    ]
-    graph = helper.make_graph(nodes, "yolov10", ports[:1], ports[1:], [*pixel, *constants])
-    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
-    content: bytes = model.SerializeToString()
-    entry = load_catalogue().spec("yolov10n_face")
-    spec = entry.model_copy(
-        update={"sources": (entry.sources[0].model_copy(update={"sha256": _digest(content), "bytes": None}),)}
+    model = generate(
+        "yolov10n_face",
+        ("images", [1, 3, 640, 640]),
+        ("output0", [1, 300, 6]),
+        [
+            helper.make_node("Slice", ["images", "from", "to"], ["red"]),
+            helper.make_node("Squeeze", ["red"], ["scalar"]),
+            helper.make_node("Mul", ["mask", "scalar"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "rest"], ["gain"]),
+            helper.make_node("Mul", ["rows", "gain"], ["output0"]),
+        ],
+        {"from": np.zeros(4, np.int64), "to": np.ones(4, np.int64), "rows": rows, "mask": mask, "rest": 1 - mask},
     )
-    installed = Store(tmp_path, Catalogue(models=(spec,))).register(spec, content)
-    return DetectionRunner(YoloV10Face(spec), OnnxModel(installed, CpuSettings()), CpuArbiter())
+    return DetectionRunner(YoloV10Face(model.installed.spec), model, CpuArbiter())
 
 
 @pytest.mark.integration
@@ -84,7 +66,3 @@ def test_a_graph_of_its_signature_runs(runner: DetectionRunner) -> None:
 
 def _run(runner: DetectionRunner, picture: np.ndarray, max_faces: int = 100) -> tuple[Face, ...]:
     return runner.run(open_picture(bytes(cv2.imencode(".png", picture)[1])), 0.45, max_faces).results
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -188,7 +188,7 @@ def test_landmarks_come_from_the_mesh_where_the_detector_gives_none(library: Lib
 @pytest.mark.integration
 def test_without_a_mesh_model_a_face_has_no_landmarks(library: Library, six_faces: Path) -> None:
     """Detected all the same; the embedding is null, with the reason."""
-    models = Without(With(library, library.store.get("ultraface_rfb_320")), Capability.MESH)
+    models = Without(With(library, {Capability.DETECTION: library.store.get("ultraface_rfb_320")}), Capability.MESH)
     runs = Pipeline(RunnerLibrary(models, CpuArbiter(), CpuSettings()), 2)
     report = runs.analyze(open_picture(six_faces.read_bytes()), [Task.EMBED, Task.LIVENESS])
     assert len(report.faces) == 6
