@@ -1,4 +1,4 @@
-"""For networks whose weights are not at hand: a generated graph of the same signature, registered and loaded as usual."""
+"""For networks whose weights are not at hand: generated graphs of their signature, registered and loaded as usual."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_the_three_numbers() -> None:
 
 @pytest.mark.integration
 def test_insightface_sees_the_same(generate: Generate, six_faces: Path) -> None:
-    """The graph gives the mean red, green and blue of the crop: InsightFace's `Attribute` gets the same age and gender."""
+    """The graph gives the crop's mean red, green, blue: InsightFace's `Attribute` gets the same age and gender."""
     attribute = pytest.importorskip("insightface.model_zoo.attribute")
     model = generate(
         "genderage",
