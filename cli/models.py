@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,12 +75,17 @@ def pull(
 @app.command("import")
 @_one_message()
 def import_files(
-    files: Annotated[list[Path], typer.Argument(help="Every source file of the model.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Every source file of the model, or zip packs such as buffalo_l.")
+    ],
     name: Annotated[str | None, typer.Option("--as", help="The entry of the catalogue these files belong to.")] = None,
     spec: Annotated[Path | None, typer.Option("--spec", help="A new model: its entry, as YAML.")] = None,
     accept_license: AcceptLicense = False,
 ) -> None:
-    """Install a model from local files; their digests must be those of its entry."""
+    """Install a model from local files, or every known model of zip packs; digests must be the catalogue's."""
+    if spec is None and name is None and all(map(zipfile.is_zipfile, files)):
+        _import_packs(files, accept_license)
+        return
     if spec is not None and name is None:
         entry = read_spec(spec)
         if load_catalogue().find(entry.name):
@@ -87,10 +93,23 @@ def import_files(
     elif name is not None and spec is None:
         entry = load_catalogue().spec(name)
     else:
-        raise typer.BadParameter("give either --as NAME or --spec FILE")
+        raise typer.BadParameter("give either --as NAME or --spec FILE, or nothing but zip packs")
     with open_installer() as installer:
         pulled = installer.add(entry, files, accept_licence=accept_license)
     _print_pulled([pulled])
+
+
+def _import_packs(files: Sequence[Path], accept_license: bool) -> None:
+    with open_installer() as installer:
+        packs = [installer.add_pack(file, accept_licence=accept_license) for file in files]
+    _print_pulled([one for pack in packs for one in pack.pulled])
+    for file, pack in zip(files, packs, strict=True):
+        if not pack.known:
+            typer.echo(
+                f"{file.name} is no zip that the catalogue names; its files were told by their digests", err=True
+            )
+        if pack.skipped:
+            typer.echo(f"not in the catalogue, skipped: {', '.join(pack.skipped)}", err=True)
 
 
 @app.command()

@@ -104,11 +104,19 @@ class Threshold(_Entry):
 ADAPTERS: Final = frozenset(
     {
         (Capability.DETECTION, "scrfd"),
+        (Capability.DETECTION, "ultraface"),
+        (Capability.DETECTION, "yolov10_face"),
+        (Capability.DETECTION, "yolov5_face"),
+        (Capability.DETECTION, "yolov8_face"),
         (Capability.DETECTION, "yunet"),
         (Capability.RECOGNITION, "arcface"),
+        (Capability.RECOGNITION, "sface"),
+        (Capability.LIVENESS, "hairymax"),
         (Capability.LIVENESS, "minifasnet"),
         (Capability.DEEPFAKE, "mesonet"),
         (Capability.DEMOGRAPHICS, "faceapi"),
+        (Capability.DEMOGRAPHICS, "insightface_96"),
+        (Capability.DEMOGRAPHICS, "insightface_v1"),
         (Capability.MESH, "face_landmarker"),
     }
 )
@@ -136,7 +144,9 @@ class ModelSpec(_Entry):
     branches: tuple[Branch, ...] = ()
     embedding_size: int | None = Field(default=None, gt=0)
     score_threshold: float | None = Field(default=None, ge=0, le=1, description="detectors: default min_score")
-    nms_iou: float | None = Field(default=None, gt=0, le=1)
+    nms_iou: float | None = Field(
+        default=None, gt=0, le=1, description="detectors: boxes that overlap more are one face; None: not suppressed"
+    )
     threshold: Threshold | None = None
     dynamic_batch: bool = True
     verified: bool = Field(default=True, description="False: nobody here has run these bytes")

@@ -7,7 +7,7 @@ import stat
 import zipfile
 import zlib
 from enum import StrEnum
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,13 @@ def inspect(content: bytes) -> Format:
 
 
 def read_regular(path: Path) -> bytes:
-    """The bytes of a plain file of at most `MAX_BYTES` that has this one name.
+    """The bytes of a plain file, see `open_regular`."""
+    with open_regular(path) as file:
+        return file.read(MAX_BYTES)
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A plain file of at most `MAX_BYTES` that has this one name, open for reading.
 
     Raises:
         ModelIntegrityError: missing, too large, a link (symbolic or hard) or no plain file.
@@ -56,10 +62,10 @@ def read_regular(path: Path) -> bytes:
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(descriptor)
         raise ModelIntegrityError(f"{path.name} is a link or no plain file; copy it first")
-    with os.fdopen(descriptor, "rb") as file:
-        if status.st_size > MAX_BYTES:
-            raise ModelIntegrityError(f"{path.name} is larger than {MAX_BYTES} bytes")
-        return file.read(MAX_BYTES)
+    if status.st_size > MAX_BYTES:
+        os.close(descriptor)
+        raise ModelIntegrityError(f"{path.name} is larger than {MAX_BYTES} bytes")
+    return os.fdopen(descriptor, "rb")
 
 
 def _check_task(content: bytes) -> None:

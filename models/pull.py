@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from facesocial.errors import DownloadError, LicenceNotAccepted, ModelError, ModelIntegrityError
-from models import convert, formats
+from models import archive, convert, formats
 from models.catalogue import Catalogue, ModelSpec
 from models.download import HINT, Downloader, Progress, silent
 from models.library import Library
@@ -53,6 +53,18 @@ class Pulled:
     model: InstalledModel
     fresh: bool
     activated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What came of a zip pack: the models, and the file names in it that the catalogue does not know.
+
+    `known` is True when the zip is, byte for byte, one that the catalogue names.
+    """
+
+    pulled: tuple[Pulled, ...]
+    skipped: tuple[str, ...]
+    known: bool
 
 
 def select(catalogue: Catalogue, names: Iterable[str]) -> tuple[ModelSpec, ...]:
@@ -152,6 +164,41 @@ class Installer:
                 copy.write_bytes(contents[copy.name])
             model = self._register(spec, copies)
         return Pulled(model, True, self._activate(model, False))
+
+    def add_pack(self, file: Path, *, accept_licence: bool = False) -> Unpacked:
+        """Installs every model of the catalogue whose files are in a zip, told by their sha256, not by their names.
+
+        Raises:
+            LicenceNotAccepted: the terms of one were not accepted; nothing is installed.
+            ModelIntegrityError: a link, no zip, larger than permitted, or it holds no model of the catalogue.
+            ConversionError: sources cannot be converted.
+        """
+        catalogue = self._library.store.catalogue
+        archives = {source.archive.sha256 for spec in catalogue.models for source in spec.sources if source.archive}
+        wanted = {source.sha256 for spec in catalogue.models for source in spec.sources}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="import-", dir=self._folder) as name,
+            formats.open_regular(file) as zipped,
+        ):
+            folder = Path(name)
+            known = hashlib.file_digest(zipped, "sha256").hexdigest() in archives
+            skipped = archive.sift(zipped, wanted, folder)
+            here = {path.name for path in folder.iterdir()}
+            specs = [spec for spec in catalogue.models if {source.sha256 for source in spec.sources} <= here]
+            if not specs:
+                raise ModelIntegrityError(
+                    f"{file.name} holds no model of the catalogue: {', '.join(skipped) or 'empty'}"
+                )
+            if not accept_licence:
+                check_licences(specs)
+            pulled = tuple(self._take(spec, [folder / source.sha256 for source in spec.sources]) for spec in specs)
+        return Unpacked(pulled, tuple(skipped), known)
+
+    def _take(self, spec: ModelSpec, sources: Sequence[Path]) -> Pulled:
+        present = self._library.store.find(spec)
+        model = present or self._register(spec, sources)
+        return Pulled(model, present is None, self._activate(model, False))
 
     def _install(self, specs: Sequence[ModelSpec]) -> Sequence[Failure]:
         failures: list[Failure] = []

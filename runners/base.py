@@ -11,6 +11,7 @@ from facesocial.results import Face, Image
 from models.catalogue import ModelSpec
 from runners.core import Core
 from runners.crops import Crop
+from runners.tensors import to_nchw
 from vram_policy.lease import Array
 
 Result = TypeVar("Result")
@@ -34,9 +35,9 @@ class FaceAdapter(ABC, Generic[Result]):
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
 
-    @abstractmethod
     def pre(self, batch: Sequence[Views]) -> Sequence[Array]:
-        """Crops of n faces → one array per input of the network, n in the first dimension."""
+        """Crops of n faces → one array per input of the network, n in the first dimension: an input per crop rule."""
+        return [to_nchw(crops, self.spec.preprocessing) for crops in zip(*batch, strict=True)]
 
     @abstractmethod
     def post(self, outputs: Mapping[str, Array]) -> Sequence[Result]:

@@ -20,9 +20,16 @@ from runners.batching import joined
 from runners.core import LeasedCore
 from runners.deepfake.mesonet import MesoNet
 from runners.demographics.faceapi import FaceApi
+from runners.demographics.insightface_96 import InsightFace96
+from runners.demographics.insightface_v1 import InsightFaceV1
 from runners.detection.base import DetectionAdapter, DetectionRunner
 from runners.detection.scrfd import Scrfd
+from runners.detection.ultraface import UltraFace
+from runners.detection.yolov5_face import YoloV5Face
+from runners.detection.yolov8_face import YoloV8Face
+from runners.detection.yolov10_face import YoloV10Face
 from runners.detection.yunet import YuNet
+from runners.liveness.hairymax import Hairymax
 from runners.liveness.minifasnet import MiniFasNet
 from runners.mesh.face_landmarker import FaceLandmarker, MeshRunner
 from runners.recognition.arcface import ArcFace
@@ -30,13 +37,24 @@ from runners.serving import AnyRunner, Serving
 from runners.sessions import OnnxModel
 from vram_policy import Arbiter
 
-DETECTORS: Final[dict[str, Callable[[ModelSpec], DetectionAdapter]]] = {"scrfd": Scrfd, "yunet": YuNet}
+DETECTORS: Final[dict[str, Callable[[ModelSpec], DetectionAdapter]]] = {
+    "scrfd": Scrfd,
+    "ultraface": UltraFace,
+    "yolov10_face": YoloV10Face,
+    "yolov5_face": YoloV5Face,
+    "yolov8_face": YoloV8Face,
+    "yunet": YuNet,
+}
 
 FACE_ADAPTERS: Final[dict[tuple[Capability, str], Callable[[ModelSpec], FaceAdapter[Any]]]] = {
     (Capability.RECOGNITION, "arcface"): ArcFace,
+    (Capability.RECOGNITION, "sface"): ArcFace,
+    (Capability.LIVENESS, "hairymax"): Hairymax,
     (Capability.LIVENESS, "minifasnet"): MiniFasNet,
     (Capability.DEEPFAKE, "mesonet"): MesoNet,
     (Capability.DEMOGRAPHICS, "faceapi"): FaceApi,
+    (Capability.DEMOGRAPHICS, "insightface_96"): InsightFace96,
+    (Capability.DEMOGRAPHICS, "insightface_v1"): InsightFaceV1,
 }
 
 

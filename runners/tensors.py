@@ -37,6 +37,11 @@ def _per_channel(values: Tensor) -> Tensor:
     return values.reshape(1, 3, 1, 1)
 
 
+def sigmoid(logits: Tensor) -> Tensor:
+    """1 / (1 + e⁻ˣ), same shape; by tanh, which does not overflow."""
+    return np.asarray((1 + np.tanh(logits / 2)) / 2, np.float32)
+
+
 def softmax(logits: Tensor) -> Tensor:
     """Softmax over the last axis, same shape."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))

@@ -20,7 +20,23 @@ from models.catalogue import load_catalogue  # noqa: E402
 from models.library import Library  # noqa: E402
 from models.pull import Installer  # noqa: E402
 
-DETECTORS = ("scrfd_500m", "scrfd_2.5g")
+OTHERS = (
+    "face_detection_yunet_2023mar",
+    "scrfd_500m",
+    "scrfd_2.5g",
+    "yolov8-lite-t",
+    "yolov5n-0.5",
+    "ultraface_rfb_320",
+    "mobilefacenet_hyeonjun",
+    "antispoofing_bin_128",
+    "antispoofing_bin_1.5_128",
+    "minifasnet_v2_2.7_80x80",
+    "minifasnet_v1se_4.0_80x80",
+    "meso4_df",
+    "mesoinception_f2f",
+    "genderage_v1",
+)
+"""What the tests need beside the permissive pack."""
 
 
 def _folder(variable: str) -> Path:
@@ -44,10 +60,10 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def library(mirror: Path) -> Library:
-    """The permissive pack and two SCRFDs, pulled from the mirror into the tests' own store; the pack serves."""
+    """The permissive pack and OTHERS, pulled from the mirror into the tests' own store; the pack serves."""
     library, catalogue = Library.open(), load_catalogue()
     pack = catalogue.pack("permissive")
-    others = tuple(catalogue.spec(name) for name in DETECTORS)
+    others = tuple(catalogue.spec(name) for name in OTHERS)
     Installer(library).pull((*pack, *others), accept_licence=True)
     for spec in pack:
         assert spec.alias

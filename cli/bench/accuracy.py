@@ -61,14 +61,18 @@ class Demography:
     gender: Estimate
 
 
-def recognition(pipeline: Pipeline, data: Path) -> Recognition:
-    """LFW pictures as they are; where several faces are found, the largest."""
-    pairs = datasets.lfw_pairs(data)
+def recognition(pipeline: Pipeline, data: Path, every: int = 1) -> Recognition:
+    """LFW pictures as they are; where several faces are found, the largest. Of the pairs every n-th, from the first.
+
+    A face without an embedding counts as no face.
+    """
+    pairs = datasets.lfw_pairs(data)[::every]
     names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
     place = {name: index for index, name in enumerate(names)}
     found = [_largest(pipeline, (data / "lfw" / "images" / name).read_bytes(), [Task.EMBED]) for name in names]
-    size = next(len(face.results[Task.EMBED].vector) for face in found if face)
-    vectors = np.stack([face.results[Task.EMBED].vector if face else np.zeros(size, np.float32) for face in found])
+    embeddings = [face and face.results[Task.EMBED] for face in found]
+    size = next(len(embedding.vector) for embedding in embeddings if embedding)
+    vectors = np.stack([embedding.vector if embedding else np.zeros(size, np.float32) for embedding in embeddings])
 
     same = np.array([pair.same for pair in pairs])
     folds = np.array([pair.fold for pair in pairs])
@@ -80,7 +84,7 @@ def recognition(pipeline: Pipeline, data: Path) -> Recognition:
     threshold = _impostor_threshold(vectors, persons)
     return Recognition(
         pictures=len(names),
-        without_face=sum(face is None for face in found),
+        without_face=sum(embedding is None for embedding in embeddings),
         accuracy=bootstrap(lambda rows: cross_validated(scores[rows], same[rows], folds[rows]), everyone, 200),
         threshold=threshold,
         tar=bootstrap(lambda rows: float((scores[same][rows] >= threshold.value).mean()), everyone[: same.sum()]),
@@ -95,7 +99,7 @@ def deepfake(pipeline: Pipeline, data: Path) -> Binary:
 
 
 def liveness(pipeline: Pipeline, data: Path) -> Binary:
-    """NUAA's crops, each given as the face: MiniFASNet wants surroundings that these crops lack."""
+    """NUAA's crops, each given as the face: all models but antispoofing_bin_128 want surroundings that they lack."""
     crops = list(datasets.nuaa(data))
     scores = [_score(pipeline, crop, Task.LIVENESS, 1.0) for crop in crops]
     return _binary(np.array(scores), crops)
@@ -112,6 +116,12 @@ def liveness_of(pipeline: Pipeline, content: bytes) -> Liveness:
         raise ValueError("no face in the picture")
     result: Liveness = face.results[Task.LIVENESS]
     return result
+
+
+def samples(pipeline: Pipeline, data: Path) -> tuple[float, ...]:
+    """P(live) of Silent-Face's sample pictures F1, F2 (attacks) and T1 (live)."""
+    names = ("F1", "F2", "T1")
+    return tuple(liveness_of(pipeline, (data / "spoof" / f"image_{name}.jpg").read_bytes()).score for name in names)
 
 
 def demography(pipeline: Pipeline, data: Path) -> Demography:

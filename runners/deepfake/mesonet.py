@@ -9,9 +9,8 @@ import numpy as np
 
 from facesocial.results import Deepfake
 from models.catalogue import ModelSpec
-from runners.base import FaceAdapter, Views
+from runners.base import FaceAdapter
 from runners.crops import SquareCrop
-from runners.tensors import to_nchw
 from runners.thresholds import threshold_of
 from vram_policy.lease import Array
 
@@ -27,10 +26,6 @@ class MesoNet(FaceAdapter[Deepfake]):
         super().__init__(spec)
         self._threshold = threshold_of(spec)
         self.crops = (SquareCrop(1.1, (256, 256), cv2.INTER_CUBIC),)
-
-    def pre(self, batch: Sequence[Views]) -> Sequence[Array]:
-        """See `FaceAdapter.pre`."""
-        return [to_nchw([face for (face,) in batch], self.spec.preprocessing)]
 
     def post(self, outputs: Mapping[str, Array]) -> Sequence[Deepfake]:
         """P(fake) = 1 − P(real)."""

@@ -8,9 +8,8 @@ import numpy as np
 
 from facesocial.results import Demographics
 from models.catalogue import ModelSpec
-from runners.base import FaceAdapter, Views
+from runners.base import FaceAdapter
 from runners.crops import SquareCrop
-from runners.tensors import to_nchw
 from vram_policy.lease import Array
 
 
@@ -24,10 +23,6 @@ class FaceApi(FaceAdapter[Demographics]):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.crops = (SquareCrop(1.0, (112, 112)),)
-
-    def pre(self, batch: Sequence[Views]) -> Sequence[Array]:
-        """See `FaceAdapter.pre`."""
-        return [to_nchw([face for (face,) in batch], self.spec.preprocessing)]
 
     def post(self, outputs: Mapping[str, Array]) -> Sequence[Demographics]:
         """Ages are clipped to 0…120 years."""

@@ -84,7 +84,7 @@ class DetectionRunner:
             outputs = lease.session.run(inputs)
             device = lease.device
         candidates = self.adapter.decode(outputs, (board.shape[1], board.shape[0]), min_score)
-        kept = suppress(candidates, self.adapter.spec.nms_iou or 0.4, max_faces)
+        kept = suppress(candidates, self.adapter.spec.nms_iou, max_faces)
         return Outcome(tuple(candidates.face(index) for index in kept), device)
 
     def retire(self) -> None:
@@ -98,7 +98,12 @@ def choose_canvas(width: int, height: int, canvases: Sequence[tuple[int, int]] =
 
 
 def _fit(width: int, height: int, canvas: tuple[int, int]) -> float:
-    """Never enlarged: LFW's 150-pixel pictures, aligned by YuNet, give 99.3 % as they are, 98.0 % enlarged to 640."""
+    """Never enlarged: LFW's 150-pixel pictures, aligned by YuNet, give 99.3 % as they are, 98.0 % enlarged to 640.
+
+    So too with the YOLOs, whose authors enlarge and centre on grey: on LFW's fold 0 yolov5n-0.5 gives 99.2 % here and
+    98.2 % their way (8 of 807 pictures without a face), yolov8-lite-t 99.2 % and 66 %. Centred on grey without
+    enlarging they give 99.3 % and 99.2 %: no difference.
+    """
     return min(1.0, canvas[0] / width, canvas[1] / height)
 
 
@@ -110,23 +115,20 @@ def letterbox(image: Image, size: tuple[int, int], canvas: tuple[int, int]) -> I
     return board
 
 
-def suppress(candidates: Candidates, iou: float, most: int) -> list[int]:
-    """Greedy non-maximum suppression: indices kept, best first, at most `most`."""
+def suppress(candidates: Candidates, iou: float | None, most: int) -> list[int]:
+    """Greedy non-maximum suppression: indices kept, best first, at most `most`; None: doubles stay, nonsense goes.
+
+    OpenCV's. InsightFace's `SCRFD.nms` takes 2.3 times as long on the 29 candidates of a group picture, 3.8 times on
+    1,000 (and comes with the extra `demo` alone).
+    """
     order = np.argsort(-candidates.scores, kind="stable")[:CANDIDATES]
-    boxes = candidates.boxes[order]
-    areas = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
-    alive = np.isfinite(boxes).all(axis=1) & (areas > 0)
-    kept: list[int] = []
-    for index in range(len(order)):
-        if not alive[index]:
-            continue
-        kept.append(int(order[index]))
-        if len(kept) == most:
-            break
-        inner = np.minimum(boxes[index, 2:], boxes[:, 2:]) - np.maximum(boxes[index, :2], boxes[:, :2])
-        overlap = np.maximum(inner, 0).prod(axis=1)
-        alive &= overlap <= iou * (areas + areas[index] - overlap)
-    return kept
+    corners, sides = candidates.boxes[order, :2], candidates.boxes[order, 2:] - candidates.boxes[order, :2]
+    sound = np.isfinite(candidates.boxes[order]).all(axis=1) & (sides > 0).all(axis=1)
+    order, boxes = order[sound], np.hstack([corners, sides])[sound].tolist()
+    if iou is None or not len(order):
+        return [int(index) for index in order[:most]]
+    ranks = range(len(order), 0, -1)  # sorted already, and OpenCV drops a score of 0
+    return [int(order[place]) for place in cv2.dnn.NMSBoxes(boxes, ranks, 0.0, iou)[:most]]
 
 
 def _in_picture(faces: Sequence[Face], fit: float, source: PixelSource) -> Iterator[Face]:

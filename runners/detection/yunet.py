@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 import numpy as np
 
-from facesocial.results import Tensor
 from runners.detection.base import Candidates, DetectionAdapter
+from runners.detection.grid import STRIDES, cells
 from vram_policy.lease import Array
-
-STRIDES = (8, 16, 32)
 
 
 class YuNet(DetectionAdapter):
@@ -30,16 +27,9 @@ class YuNet(DetectionAdapter):
             }
             score = np.sqrt(np.clip(maps["cls"], 0, 1) * np.clip(maps["obj"], 0, 1)).reshape(-1)
             found = np.flatnonzero(score >= min_score)
-            cells, box = _cells(canvas, stride)[found], maps["bbox"][found]
-            centre, half = (cells + box[:, :2]) * stride, np.exp(box[:, 2:]) * stride / 2
+            grid, box = cells(canvas, stride)[found], maps["bbox"][found]
+            centre, half = (grid + box[:, :2]) * stride, np.exp(box[:, 2:]) * stride / 2
             boxes.append(np.concatenate([centre - half, centre + half], axis=1))
-            points.append((maps["kps"][found].reshape(-1, 5, 2) + cells[:, None]) * stride)
+            points.append((maps["kps"][found].reshape(-1, 5, 2) + grid[:, None]) * stride)
             scores.append(score[found])
         return Candidates(np.concatenate(boxes), np.concatenate(scores), np.concatenate(points))
-
-
-@cache
-def _cells(canvas: tuple[int, int], stride: int) -> Tensor:
-    """float32 [cells, 2]: column and row of each cell."""
-    y, x = np.mgrid[: canvas[1] // stride, : canvas[0] // stride]
-    return np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32)

@@ -8,9 +8,9 @@ import numpy as np
 
 from facesocial.results import Liveness
 from models.catalogue import ModelSpec
-from runners.base import FaceAdapter, Views
+from runners.base import FaceAdapter
 from runners.crops import ShiftedCrop
-from runners.tensors import softmax, to_nchw
+from runners.tensors import softmax
 from runners.thresholds import threshold_of
 from vram_policy.lease import Array
 
@@ -25,10 +25,6 @@ class MiniFasNet(FaceAdapter[Liveness]):
         super().__init__(spec)
         self._threshold = threshold_of(spec)
         self.crops = tuple(ShiftedCrop(branch.crop_scale, (80, 80)) for branch in spec.branches)
-
-    def pre(self, batch: Sequence[Views]) -> Sequence[Array]:
-        """See `FaceAdapter.pre`."""
-        return [to_nchw(branch, self.spec.preprocessing) for branch in zip(*batch, strict=True)]
 
     def post(self, outputs: Mapping[str, Array]) -> Sequence[Liveness]:
         """The mean over branches of P(live)."""

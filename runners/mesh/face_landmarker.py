@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -21,6 +21,13 @@ if TYPE_CHECKING:  # importing MediaPipe takes a second and 100 MB, which most p
 
 SIDE = 320
 """Pixels of the crop: the network's own input is 256, turned upright."""
+
+FIVE_POINTS: Final = (468, 473, 4, 61, 291)
+"""Both irises' centres, tip of the nose, corners of the mouth, in the order of `facesocial.results.Face.landmarks`.
+
+MediaPipe's canonical mesh. These lie nearest to where SCRFD 2.5g sees its points, 1.7–2.6 % of the face's width in the
+mean of 84 faces; the middles of the eye corners 2.4–2.7 %, point 1 of the nose 3.3 %.
+"""
 
 
 class FaceLandmarker:
@@ -87,6 +94,11 @@ class MeshRunner:
         # Left to the interpreter's end, MediaPipe's own threads can keep the process from ending.
         weakref.finalize(self, task.close)
         return task
+
+
+def five_points(mesh: Mesh) -> Tensor:
+    """float32 [5, 2], pixels of the picture: what a detector without landmarks lacks, read off a placed mesh."""
+    return mesh.points[FIVE_POINTS, :2]
 
 
 def head_pose(transform: Tensor) -> Pose:

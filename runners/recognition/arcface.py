@@ -1,4 +1,4 @@
-"""The ArcFace family: aligned face in, vector out. MobileFaceNet, w600k, glintr100 differ in normalisation alone."""
+"""The ArcFace family: aligned face in, vector out. MobileFaceNet, w600k, SFace differ in normalisation alone."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import numpy as np
 
 from facesocial.results import Embedding
 from models.catalogue import ModelSpec
-from runners.base import FaceAdapter, Views
+from runners.base import FaceAdapter
 from runners.crops import AlignedCrop
-from runners.tensors import to_nchw
 from vram_policy.lease import Array
 
 
 class ArcFace(FaceAdapter[Embedding]):
-    """Input [n, 3, 112, 112] aligned to the five-point template, output [n, d]."""
+    """Input [n, 3, 112, 112] aligned to the five-point template, output [n, d].
+
+    SFace is read by it too: OpenCV's `FaceRecognizerSF` aligns to the same template and feeds RGB as it is, which is a
+    normalisation of the catalogue, not another architecture (a test compares the two).
+    """
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.crops = (AlignedCrop(),)
         self._contract = spec.contract_id
-
-    def pre(self, batch: Sequence[Views]) -> Sequence[Array]:
-        """See `FaceAdapter.pre`."""
-        return [to_nchw([face for (face,) in batch], self.spec.preprocessing)]
 
     def post(self, outputs: Mapping[str, Array]) -> Sequence[Embedding]:
         """Vectors of length one; a zero vector stays zero."""

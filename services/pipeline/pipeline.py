@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Protocol
 
 from facesocial.capabilities import Capability, Task
@@ -13,6 +14,7 @@ from facesocial.results import Face, Image
 from runners.base import Outcome, Runner, Views
 from runners.crops import Crop
 from runners.detection.base import DetectionRunner
+from runners.mesh.face_landmarker import five_points
 from services.pipeline.picture import Picture
 from services.pipeline.report import FaceReport, Report
 
@@ -68,7 +70,7 @@ class Pipeline:
         threshold = detector.adapter.spec.score_threshold if min_score is None else min_score
         outcome = detector.run(picture, 0.5 if threshold is None else threshold, max_faces)
         spent = time.perf_counter() - started
-        return Report(
+        found = Report(
             picture.width,
             picture.height,
             tuple(FaceReport(face) for face in outcome.results),
@@ -76,6 +78,23 @@ class Pipeline:
             {Capability.DETECTION: outcome.device},
             {"decode": picture.decode_seconds, "detection": spent - picture.decode_seconds},
         )
+        return self._with_landmarks(picture, found)
+
+    def _with_landmarks(self, picture: Picture, found: Report) -> Report:
+        """Where the detector gives no landmarks: five points from the mesh on the box crop, if a mesh model serves.
+
+        A face in whose crop MediaPipe sees none stays without. `Task.MESH` runs the mesh again: it wants no landmarks,
+        and who asks for it with such a detector pays twice.
+        """
+        if all(one.face.landmarks is not None for one in found.faces) or not self.runners.has(Capability.MESH):
+            return found
+        seen = self.describe(picture, found, [Task.MESH])
+        meshes = [one.results[Task.MESH] for one in seen.faces]
+        faces = [
+            replace(one.face, landmarks=five_points(mesh)) if mesh else one.face
+            for one, mesh in zip(found.faces, meshes, strict=True)
+        ]
+        return replace(seen, faces=tuple(map(FaceReport, faces)))
 
     def analyze(
         self, picture: Picture, tasks: Sequence[Task], min_score: float | None = None, max_faces: int = 100
@@ -105,7 +124,7 @@ class Pipeline:
         seconds = dict(found.seconds)
         decoded = picture.decode_seconds - before
         seconds["decode"] = seconds.get("decode", 0.0) + decoded
-        seconds["crops"] = time.perf_counter() - started - decoded
+        seconds["crops"] = seconds.get("crops", 0.0) + time.perf_counter() - started - decoded
 
         outcomes = self._run(runners, views)
         reports = tuple(FaceReport(face) for face in faces)
@@ -113,7 +132,7 @@ class Pipeline:
         for task, runner in runners.items():
             outcome, spent = outcomes[task]
             models[task.capability.alias] = runner.tag
-            seconds[task.capability.value] = spent
+            seconds[task.capability.value] = seconds.get(task.capability.value, 0.0) + spent
             if outcome.device:
                 devices[task.capability] = outcome.device
             _file(task, runner, reports, views[task], outcome)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,22 @@ def test_import_wants_one_entry_of_its_own(run: Run, own: Callable[..., tuple[Pa
     assert "already" in run("import", file, "--spec", spec, code=1).stderr
     spec.write_text("name: [")
     assert "cannot be read" in run("import", file, "--spec", spec, code=1).stderr
+
+
+def test_a_pack_needs_no_name(mirror: Path, run: Run, tmp_path: Path) -> None:
+    """A zip as InsightFace packs it, with a file that the catalogue does not know."""
+    found = next(mirror.rglob("scrfd_500m.onnx"))
+    path = tmp_path / "buffalo_sc.zip"
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.write(found, "det_500m.onnx")
+        bundle.writestr("1k3d68.onnx", "?")
+    assert "--accept-license" in run("import", path, code=1).stderr
+    result = run("import", path, "--accept-license")
+    assert "scrfd_500m:5e4447f50245" in result.stdout
+    assert "now serves face-detection" in result.stdout
+    assert "skipped: 1k3d68.onnx" in result.stderr
+    assert "no zip that the catalogue names" in result.stderr
+    assert "was installed" in run("import", path, "--accept-license").stdout
 
 
 def test_help_loads_neither_bentoml_nor_httpx() -> None:

@@ -128,7 +128,7 @@ def test_nothing_but_the_table_is_left_behind(library: Library, put: Put, tmp_pa
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"architecture": "ultraface"}, "no adapter for ultraface"),
+        ({"architecture": "retinaface"}, "no adapter for retinaface"),
         ({"capability": "recognition", "architecture": "arcface"}, "no threshold"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import zipfile
 from pathlib import Path
@@ -54,6 +55,54 @@ def test_an_entry_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelIntegrityError):
         extract(path)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def sifted(path: Path, *known: bytes) -> tuple[list[str], list[bytes]]:
+    """Names left out, and what was taken."""
+    folder = path.parent / "out"
+    folder.mkdir()
+    with path.open("rb") as file:
+        left_out = archive.sift(file, {hashlib.sha256(content).hexdigest() for content in known}, folder)
+    assert all(taken.name == hashlib.sha256(taken.read_bytes()).hexdigest() for taken in folder.iterdir())
+    return left_out, sorted(taken.read_bytes() for taken in folder.iterdir())
+
+
+def test_known_entries_are_told_by_their_digest_wherever_they_lie(tmp_path: Path) -> None:
+    path = pack(
+        tmp_path, ("buffalo/det.onnx", b"one"), ("../../rec.onnx", b"two"), ("a/readme.md", b"?"), ("empty/", b"")
+    )
+    assert sifted(path, b"one", b"two", b"three") == (["readme.md"], [b"one", b"two"])
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["out", "pack.zip"]
+
+
+def test_a_pack_over_its_bounds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_UNPACKED", 1000)
+    path = pack(tmp_path, ("a", b"0" * 600), ("b", b"1" * 600))
+    with pytest.raises(ModelIntegrityError, match="more than 1000 bytes"):
+        sifted(path, b"0" * 600)
+
+
+def test_a_pack_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+    path = pack(tmp_path, ("m.onnx", b"0" * 100_000))
+    honest, lie = (100_000).to_bytes(4, "little"), (10).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(honest, lie))
+    with pytest.raises(ModelIntegrityError):
+        sifted(path, b"0" * 100_000)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip"])
+def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "pack.zip").write_bytes(content)
+    with pytest.raises(ModelIntegrityError, match="cannot be read"):
+        sifted(tmp_path / "pack.zip")
+
+
+def test_a_link_in_a_pack_is_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("m.onnx")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with pytest.raises(ModelIntegrityError, match="a link or encrypted"):
+        sifted(pack(tmp_path, (link, b"/etc/passwd")))
 
 
 def test_a_link_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -177,6 +179,78 @@ def test_the_licence_holds_for_imports_too(library: Library, tmp_path: Path, mak
     with pytest.raises(LicenceNotAccepted):
         Web().installer(library).add(closed, [tmp_path / "m"])
     assert Web().installer(library).add(closed, [tmp_path / "m"], accept_licence=True).fresh
+
+
+@pytest.fixture
+def pack(tmp_path: Path, make_onnx: MakeOnnx, make_spec: MakeSpec) -> tuple[Path, Catalogue]:
+    """A zip with two models under strange names and a readme, and a catalogue that knows three models and the zip."""
+    path = tmp_path / "pack.zip"
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.writestr("x/one", make_onnx(1.0))
+        bundle.writestr("../two.bin", make_onnx(2.0))
+        bundle.writestr("x/readme.txt", "hello")
+    archive = {
+        "urls": ["https://models.example/pack.onnx"],
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    closed = {"name": "research only", "commercial": False, "note": "says its author"}
+    specs = []
+    for value, (name, member) in enumerate((("one", "one"), ("two", "two.bin"), ("three", "three")), 1):
+        content = make_onnx(float(value))
+        source = {"sha256": hashlib.sha256(content).hexdigest(), "archive": archive | {"member": member}}
+        specs.append(make_spec(content, name=name, licence=closed, sources=[source]))
+    return path, Catalogue(models=tuple(specs))
+
+
+def test_a_pack_is_imported_as_a_whole(pack: tuple[Path, Catalogue], tmp_path: Path, make_onnx: MakeOnnx) -> None:
+    """Members are told by digest; the licence is asked once, before anything is installed; again costs nothing."""
+    path, catalogue = pack
+    library = Library(Store(tmp_path / "bentoml", catalogue))
+    installer = Web().installer(library)
+    with pytest.raises(LicenceNotAccepted, match=r"(?s)one: research only.*two: research only"):
+        installer.add_pack(path)
+    assert library.installed() == ()
+
+    unpacked = installer.add_pack(path, accept_licence=True)
+
+    assert [(one.model.spec.name, one.fresh, one.activated) for one in unpacked.pulled] == [
+        ("one", True, True),
+        ("two", True, False),
+    ]
+    assert [one.model.read() for one in unpacked.pulled] == [make_onnx(1.0), make_onnx(2.0)]
+    assert unpacked.skipped == ("readme.txt",)
+    assert unpacked.known
+    assert [one.fresh for one in installer.add_pack(path, accept_licence=True).pulled] == [False, False]
+    assert sorted(entry.name for entry in (tmp_path / "bentoml" / "facesocial").iterdir() if entry.is_dir()) == []
+
+
+def test_a_zip_that_is_not_the_catalogues_gives_what_is_known_or_nothing(
+    pack: tuple[Path, Catalogue], tmp_path: Path, make_onnx: MakeOnnx
+) -> None:
+    library = Library(Store(tmp_path / "bentoml", pack[1]))
+    installer, other = Web().installer(library), tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w") as bundle:
+        bundle.writestr("wrong.onnx", make_onnx(9.0))
+    with pytest.raises(ModelIntegrityError, match=r"other\.zip holds no model of the catalogue: wrong\.onnx"):
+        installer.add_pack(other, accept_licence=True)
+    with zipfile.ZipFile(other, "a") as bundle:
+        bundle.writestr("right.onnx", make_onnx(3.0))
+    unpacked = installer.add_pack(other, accept_licence=True)
+    assert [one.model.spec.name for one in unpacked.pulled] == ["three"]
+    assert (unpacked.skipped, unpacked.known) == (("wrong.onnx",), False)
+    (tmp_path / "link").symlink_to(other)
+    with pytest.raises(ModelIntegrityError, match="link"):
+        installer.add_pack(tmp_path / "link", accept_licence=True)
+
+
+def test_a_pack_is_downloaded_once_for_all_its_models(pack: tuple[Path, Catalogue], tmp_path: Path) -> None:
+    path, catalogue = pack
+    web = Web(pack=path.read_bytes())
+    pulled = web.installer(Library(Store(tmp_path / "bentoml", catalogue))).pull(
+        catalogue.models[:2], accept_licence=True
+    )
+    assert [one.model.spec.name for one in pulled] == ["one", "two"]
+    assert web.asked == ["https://models.example/pack.onnx"]
 
 
 class Recorder:

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from cli.bench import accuracy
-from cli.bench.accuracy_table import pipeline_with
+from cli.bench.accuracy_table import DETECTORS, LIVENESS, RECOGNISERS, pipeline_with
+from cli.bench.references import MESONET, NUAA, SAMPLES, verdict
 from cli.demo import sample
-from facesocial.capabilities import Capability
+from facesocial.capabilities import Capability, Task
 from models.library import Library
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("detector", ["yunet_n_dynamic", "scrfd_500m", "scrfd_2.5g"])
+@pytest.mark.parametrize("detector", DETECTORS)
 def test_every_face_of_the_group_picture(library: Library, detector: str) -> None:
     """Six of six, and nothing else."""
     report = pipeline_with(library, detector).detect(accuracy.open_picture(sample().read_bytes()), None, 100)
@@ -59,3 +60,60 @@ def test_sample_pictures_of_silent_face(library: Library, data: Path) -> None:
         for name in ("F1", "F2", "T1")
     }
     assert {name: verdict.live for name, verdict in verdicts.items()} == {"F1": False, "F2": False, "T1": True}
+
+
+@pytest.mark.parametrize(
+    ("detector", "least"), [("yolov8-lite-t", 0.97), ("yolov5n-0.5", 0.97), ("ultraface_rfb_320", 0.97)]
+)
+def test_lfw_with_the_other_detectors(library: Library, data: Path, detector: str, least: float) -> None:
+    """Every eighth pair (375); UltraFace's faces are aligned by the mesh."""
+    figures = accuracy.recognition(pipeline_with(library, detector), data, every=8)
+    assert figures.accuracy.value >= least
+    assert figures.without_face <= 2
+
+
+def test_both_exports_of_one_recogniser_agree(library: Library, six_faces: Path) -> None:
+    """mobilefacenet_hyeonjun is mobilefacenet_foamliu: cosine 1 to 1e-5."""
+    first, second = (
+        pipeline_with(library, "scrfd_2.5g", {Capability.RECOGNITION: name}).analyze(
+            accuracy.open_picture(six_faces.read_bytes()), [Task.EMBED]
+        )
+        for name in RECOGNISERS
+    )
+    for one, other in zip(first.faces, second.faces, strict=True):
+        assert one.results[Task.EMBED].vector @ other.results[Task.EMBED].vector == pytest.approx(1, abs=1e-5)
+
+
+def test_nuaa(library: Library, data: Path) -> None:
+    """antispoofing_bin_128 on crops given as the face: our interval meets .94 ± .03, and the threshold is current."""
+    pipeline = pipeline_with(library, "yunet_n_dynamic", {Capability.LIVENESS: "antispoofing_bin_128"})
+    figures = accuracy.liveness(pipeline, data)
+    assert figures.auc.low <= 0.94 + 0.03
+    assert figures.auc.high >= 0.94 - 0.03
+    assert verdict(figures.auc, NUAA["antispoofing_bin_128"]) == "within"
+    threshold = library.store.get("antispoofing_bin_128").spec.threshold
+    assert threshold
+    assert threshold.value == pytest.approx(figures.threshold.value, abs=0.01), "the catalogue's figure is stale"
+
+
+@pytest.mark.parametrize("model", LIVENESS)
+def test_sample_pictures_score_as_the_reference_says(library: Library, data: Path, model: str) -> None:
+    """Within 0.3: the boxes are another detector's, and the crop decides."""
+    if model not in SAMPLES:
+        pytest.skip("nobody measured it on these pictures")
+    scores = accuracy.samples(pipeline_with(library, "scrfd_2.5g", {Capability.LIVENESS: model}), data)
+    assert scores == pytest.approx(SAMPLES[model], abs=0.3)
+
+
+def test_meso4(library: Library, data: Path) -> None:
+    """Within the interval of the reference."""
+    pipeline = pipeline_with(library, "yunet_n_dynamic", {Capability.DEEPFAKE: "meso4_df"})
+    assert verdict(accuracy.deepfake(pipeline, data).auc, MESONET["meso4_df"]) == "within"
+
+
+def test_genderage_v1(library: Library, data: Path) -> None:
+    """8.86 [7.94, 9.88] years and 76.6 % [71.9, 81.3]: worse than the reference (7.74, 83.3 %), and not worse still."""
+    pipeline = pipeline_with(library, "yunet_n_dynamic", {Capability.DEMOGRAPHICS: "genderage_v1"})
+    figures = accuracy.demography(pipeline, data)
+    assert figures.age_mae.value <= 9.0
+    assert figures.gender.value >= 0.76

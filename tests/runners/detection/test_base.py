@@ -78,6 +78,14 @@ def test_nonsense_boxes_are_dropped() -> None:
     assert suppress(candidates(boxes, [0.9] * 5), 0.4, 100) == [4]
 
 
+def test_without_a_limit_doubles_stay_and_nonsense_goes() -> None:
+    """A network that answers each face once is not suppressed; its best boxes are taken."""
+    boxes = [[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 11.0], [5.0, 5.0, 5.0, 9.0], [1.0, 1.0, 10.0, 10.0]]
+    found = candidates(boxes, [0.7, 0.9, 0.95, 0.8])
+    assert suppress(found, None, 100) == [1, 3, 0]
+    assert suppress(found, None, 2) == [1, 3]
+
+
 def test_nothing_found() -> None:
     """No candidates, no faces."""
     assert suppress(candidates([], []), 0.4, 100) == []

@@ -14,7 +14,7 @@ from cli.bench.accuracy_table import pipeline_with
 from facesocial.capabilities import Task
 from facesocial.results import Face, Mesh
 from models.library import Library
-from runners.mesh.face_landmarker import head_pose
+from runners.mesh.face_landmarker import five_points, head_pose
 from services.pipeline.pipeline import Pipeline
 from services.pipeline.report import FaceReport, Report
 
@@ -37,6 +37,16 @@ def test_points_lie_on_the_face(library: Library, six_faces: Path) -> None:
         eyes = [(mesh.points[a, :2] + mesh.points[b, :2]) / 2 for a, b in ((33, 133), (362, 263))]
         seen = np.array([*eyes, mesh.points[61, :2], mesh.points[291, :2]])
         assert np.linalg.norm(seen - face.landmarks[[0, 1, 3, 4]], axis=1).mean() < 0.05 * face.height
+
+
+@pytest.mark.integration
+def test_five_points_stand_in_for_a_detectors(library: Library, six_faces: Path) -> None:
+    """In the detector's order, each within 8 % of the face of where SCRFD sees it, 4 % in the mean."""
+    for face, mesh in meshes(pipeline_with(library, "scrfd_2.5g"), six_faces.read_bytes()):
+        assert face.landmarks is not None
+        away = np.linalg.norm(five_points(mesh) - face.landmarks, axis=1) / face.width
+        assert away.max() < 0.08
+        assert away.mean() < 0.04
 
 
 @pytest.mark.integration

@@ -14,15 +14,20 @@ import pytest
 
 from bentos.composition import Parts
 from cli.bench.accuracy import open_picture
+from cli.bench.accuracy_table import With, pipeline_with
 from facesocial.capabilities import Capability, Task
+from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelNotInstalled
 from facesocial.results import Embedding, Face, Image
 from models.catalogue import load_catalogue
+from models.library import Library
+from models.store import InstalledModel
 from runners.base import FaceAdapter, Outcome, Views
 from runners.crops import AlignedCrop, Crop, PixelSource, SquareCrop
-from runners.library import RunnerLibrary
+from runners.library import RunnerLibrary, local_builder
 from services.pipeline.pipeline import NO_CROP, Pipeline
 from services.pipeline.report import FaceReport, Report
+from vram_policy import CpuArbiter
 
 GREY = bytes(cv2.imencode(".jpg", np.full((300, 400, 3), 90, np.uint8))[1])
 POINTS = np.array([[60, 60], [90, 60], [75, 80], [63, 95], [88, 95]], np.float32)
@@ -78,6 +83,24 @@ class FakeRunners:
         if capability not in self.runners:
             raise ModelNotInstalled(capability.alias)
         return self.runners[capability]
+
+
+@dataclass(frozen=True)
+class Without:
+    """Models of which one capability is missing."""
+
+    models: With
+    missing: Capability
+
+    def resolve(self, capability: Capability) -> InstalledModel:
+        """As the library does."""
+        if capability is self.missing:
+            raise ModelNotInstalled(capability.alias)
+        return self.models.resolve(capability)
+
+    def generation(self) -> int:
+        """As the library does."""
+        return self.models.generation()
 
 
 def pipeline(workers: int = 2, **runners: FakeRunner) -> Pipeline:
@@ -148,6 +171,36 @@ def test_a_large_photograph_is_decoded_as_little_as_its_faces_need(parts: Parts,
 
 
 @pytest.mark.integration
+def test_landmarks_come_from_the_mesh_where_the_detector_gives_none(library: Library, six_faces: Path) -> None:
+    """UltraFace: the report names the mesh model, and each embedding is nearest to the one with SCRFD's landmarks."""
+    ultraface, scrfd = (
+        pipeline_with(library, name).analyze(open_picture(six_faces.read_bytes()), [Task.EMBED])
+        for name in ("ultraface_rfb_320", "scrfd_2.5g")
+    )
+    assert {"face-mesh", "face-recognition"} <= ultraface.models.keys()
+    assert ultraface.devices[Capability.MESH] == "cpu"
+    assert "face-mesh" not in scrfd.models
+    own, other = (np.stack([_vector_of(one) for one in _by_place(report)]) for report in (ultraface, scrfd))
+    similarity = own @ other.T
+    assert similarity.argmax(axis=1).tolist() == list(range(6))
+    assert similarity.diagonal().min() > 0.8
+
+
+@pytest.mark.integration
+def test_without_a_mesh_model_a_face_has_no_landmarks(library: Library, six_faces: Path) -> None:
+    """Detected all the same; the embedding is null, with the reason."""
+    models = Without(With(library, {Capability.DETECTION: library.store.get("ultraface_rfb_320")}), Capability.MESH)
+    runs = Pipeline(RunnerLibrary(models, local_builder(CpuArbiter(), CpuSettings())), 2)
+    report = runs.analyze(open_picture(six_faces.read_bytes()), [Task.EMBED, Task.LIVENESS])
+    assert len(report.faces) == 6
+    for one in report.faces:
+        assert one.face.landmarks is None
+        assert one.results[Task.EMBED] is None
+        assert one.reasons == {Task.EMBED: NO_CROP}
+        assert one.results[Task.LIVENESS] is not None
+
+
+@pytest.mark.integration
 def test_no_face(parts: Parts) -> None:
     """A grey wall: no faces, no device for what did not run."""
     report = parts.pipeline.analyze(open_picture(GREY), list(Task))
@@ -168,7 +221,15 @@ def test_every_adapter_is_reached_by_its_catalogue_entry() -> None:
             assert isinstance(adapter(spec), FaceAdapter)
 
 
+def _by_place(report: Report) -> list[FaceReport]:
+    return sorted(report.faces, key=lambda one: one.face.box)
+
+
 def _vector(report: Report) -> Any:
-    embedding = report.faces[0].results[Task.EMBED]
+    return _vector_of(report.faces[0])
+
+
+def _vector_of(one: FaceReport) -> Any:
+    embedding = one.results[Task.EMBED]
     assert isinstance(embedding, Embedding)
     return embedding.vector
