@@ -52,6 +52,7 @@ def quantise(
         with progress.status("") as status:
             trial, variant, content = _try(ensemble, model, calibration, judge, status.update)
         trials.append(trial)
+        progress.print(f"{model.spec.name}: {trial.describe()}", highlight=False)
         if trial.pays or keep:
             registered = library.store.register(variant, content)
             kept.append(model.spec.name)

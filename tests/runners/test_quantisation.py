@@ -44,10 +44,8 @@ def network() -> bytes:
         helper.make_node("GlobalAveragePool", ["r"], ["s"], name="pool"),
         helper.make_node("Flatten", ["s"], ["y"], name="flatten"),
     ]
-    x, y = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", ["n", 3, 16, 16]), ("y", ["n", 8]))
-    )
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 16, 16])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])
     made: onnx.ModelProto = helper.make_model(
         helper.make_graph(nodes, "net", [x], [y], weights), opset_imports=[helper.make_opsetid("", 11)], ir_version=8
     )
