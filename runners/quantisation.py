@@ -55,6 +55,7 @@ RECIPES: Final = {
         ("Gemm", "GlobalAveragePool", "Sub"),
         first=1,
     ),
+    "mesonet": Recipe("BatchNormalization has no int8 kernel, and no channel axis to scale", ("BatchNormalization",)),
     "minifasnet": Recipe(
         "PReLU has no int8 kernel: what stays between its Mul and Max would only be converted twice",
         ("Mul", "Max", "PRelu", "Sigmoid", "Gemm", "GlobalAveragePool"),
