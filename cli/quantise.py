@@ -52,11 +52,11 @@ def quantise(
         with progress.status("") as status:
             trial, variant, content = _try(ensemble, model, calibration, judge, status.update)
         trials.append(trial)
-        progress.print(f"{model.spec.name}: {trial.describe()}", highlight=False)
+        progress.print(f"{model.spec.name}: {trial.describe()}", highlight=False, soft_wrap=True)
         if trial.pays or keep:
             registered = library.store.register(variant, content)
             kept.append(model.spec.name)
-            progress.print(f"{registered.tag} is installed and serves once activated", highlight=False)
+            progress.print(f"{registered.tag} is installed and serves once activated", highlight=False, soft_wrap=True)
     notes = NOTES.format(
         threads=CpuSettings().session_threads, speedup=SPEEDUP, calibration=_describe(calibration, data)
     )
@@ -64,7 +64,7 @@ def quantise(
     typer.echo(text)
     if write is not None:
         write_section(write, "int8", text)
-        progress.print(f"wrote the section into {write}", highlight=False)
+        progress.print(f"wrote the section into {write}", highlight=False, soft_wrap=True)
 
 
 def _ensemble(library: Library) -> Ensemble:
