@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from cli import configuration, demo, models, serve
+from cli import configuration, demo, models, quantise, serve
 from cli.bench import main as bench
 from facesocial.errors import FaceSocialError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("init")(configuration.init)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+models.app.command("quantise")(quantise.quantise)
 app.add_typer(models.app, name="models", help="Pull, verify, list and activate models.")
 app.add_typer(configuration.app, name="config", help="Look at the configuration.")
 app.add_typer(bench.app, name="bench", help="Measure this machine; figures are ratios within one run.")

@@ -150,7 +150,7 @@ def list_models(
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    columns = ("tag", "model", "capability", "serves", "licence", "commercial", "verified", "packs")
+    columns = ("tag", "model", "capability", "serves", "licence", "commercial", "verified", "weights", "packs")
     _print_table(columns, [tuple(_cell(row[column]) for column in columns) for row in rows])
 
 
@@ -206,6 +206,7 @@ def _row(spec: ModelSpec, model: InstalledModel | None, serves: Sequence[str]) -
         "commercial": spec.licence.commercial,
         "packs": list(spec.packs),
         "verified": spec.verified,
+        "weights": "int8" if spec.quantisation else "float32",
         "obstacle": spec.obstacle,
         "threshold": spec.threshold.model_dump() if spec.threshold else None,
         "limits": spec.limits,

@@ -101,6 +101,14 @@ class Threshold(_Entry):
     calibrated: bool = Field(default=True, description="False: taken from the publisher, not measured by us")
 
 
+class Quantisation(_Entry):
+    """What made an int8 variant of the weights that the sources describe, see `runners/quantisation.py`."""
+
+    method: str = Field(description="the recipe, and the onnxruntime that followed it")
+    calibration: Digest = Field(description="of every input that the ranges were measured on")
+    samples: int = Field(gt=0, description="number of those inputs")
+
+
 ADAPTERS: Final = frozenset(
     {
         (Capability.DETECTION, "scrfd"),
@@ -139,6 +147,7 @@ class ModelSpec(_Entry):
     converter: str | None = Field(
         default=None, description="name in models/convert/; None: the source is served as it is"
     )
+    quantisation: Quantisation | None = Field(default=None, description="None: the weights as they were published")
     licence: Licence
     preprocessing: Preprocessing
     branches: tuple[Branch, ...] = ()
@@ -185,22 +194,35 @@ class ModelSpec(_Entry):
 
     @property
     def served_sha256(self) -> str | None:
-        """Digest of the file that is served; None: only the conversion tells."""
-        return self.sources[0].sha256 if self.converter is None else None
+        """Digest of the file that is served; None: only the conversion or quantisation tells."""
+        return self.sources[0].sha256 if self.converter is None and self.quantisation is None else None
 
     @property
     def contract_id(self) -> str:
-        """Which vectors may be compared: source digests, converter with its version, preprocessing; 16 hex digits."""
+        """Which vectors may be compared: sources, converter@version, quantisation, preprocessing; 16 hex digits."""
         from models.convert import VERSION
 
         text = "|".join(
             [
                 *(source.sha256 for source in self.sources),
                 f"{self.converter}@{VERSION}" if self.converter else "as it is",
+                *([self.quantisation.model_dump_json()] if self.quantisation else []),
                 self.preprocessing.model_dump_json(),
             ]
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def quantised(self, quantisation: Quantisation, accuracy: str) -> ModelSpec:
+        """The entry of its int8 variant: a model of its own, in no pack, with this one's licence and thresholds."""
+        limits = "int8 weights made on this machine, thresholds as measured with float32"
+        changes = {
+            "name": f"{self.name}_int8",
+            "quantisation": quantisation,
+            "packs": (),
+            "accuracy": accuracy,
+            "limits": "; ".join(filter(None, (self.limits, limits))),
+        }
+        return ModelSpec.model_validate(self.model_dump() | changes)
 
 
 class Catalogue(_Entry):

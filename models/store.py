@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facesocial.errors import ModelIntegrityError, ModelNotInstalled
 from models import convert, formats
-from models.catalogue import Catalogue, Digest, ModelSpec, load_catalogue
+from models.catalogue import Catalogue, Digest, ModelSpec, Quantisation, load_catalogue
 from models.lock import exclusive
 
 if TYPE_CHECKING:  # importing bentoml takes over a second; `facesocial --help` must not
@@ -46,6 +46,7 @@ class Registration(BaseModel):
     bytes: int
     sources: tuple[Digest, ...]
     converter: str | None = None
+    quantisation: Quantisation | None = None
     licence: str
     commercial: bool
     pulled: datetime
@@ -59,7 +60,7 @@ class Registration(BaseModel):
     @property
     def origin(self) -> tuple[object, ...]:
         """What made the file: two registrations of the same origin are interchangeable."""
-        return self.sources, self.converter
+        return self.sources, self.converter, self.quantisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,7 @@ def _registration(spec: ModelSpec, file: formats.Format, content: bytes) -> Regi
         bytes=len(content),
         sources=tuple(source.sha256 for source in spec.sources),
         converter=f"{spec.converter}@{convert.VERSION}" if spec.converter else None,
+        quantisation=spec.quantisation,
         licence=spec.licence.name,
         commercial=spec.licence.commercial,
         pulled=datetime.now(UTC),

@@ -68,6 +68,12 @@ def utkface(data: Path) -> Iterator[Person]:
         yield Person(_read(file), int(age), gender == "1")
 
 
+def judged(data: Path) -> Iterator[Path]:
+    """Every file that a figure is measured on."""
+    for folder in ("lfw/images", "mesonet/real", "mesonet/deepfake", "nuaa/client", "nuaa/imposter", "utkface"):
+        yield from (data / folder).iterdir()
+
+
 def padded(image: Image, share: float) -> Image:
     """A black border of `share` times the sides, so that a detector sees a face in a picture rather than a crop."""
     height, width = round(image.shape[0] * share), round(image.shape[1] * share)

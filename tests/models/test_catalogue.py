@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from facesocial.capabilities import Capability
 from facesocial.errors import ConfigurationError, UnknownModel
-from models.catalogue import Catalogue, ModelSpec, Source, load_catalogue, read_spec
+from models.catalogue import Catalogue, ModelSpec, Quantisation, Source, load_catalogue, read_spec
 from models.convert import CONVERTERS
 
 pytestmark = pytest.mark.unit
@@ -165,3 +165,19 @@ def test_a_users_own_entry_is_read_and_its_mistakes_are_named(tmp_path: Path) ->
             read_spec(path)
     with pytest.raises(ConfigurationError):
         read_spec(tmp_path / "absent.yaml")
+
+
+def test_an_int8_variant_is_a_model_of_its_own() -> None:
+    """Its name, contract and digest are its own; what it is for, its terms and thresholds are its source's."""
+    spec = load_catalogue().spec("yunet_n_dynamic")
+    made = Quantisation(method="m", calibration="0" * 64, samples=3)
+    variant = spec.quantised(made, "as measured")
+    assert (variant.name, variant.packs, variant.served_sha256) == ("yunet_n_dynamic_int8", (), None)
+    assert "int8" in variant.limits
+    assert variant.accuracy == "as measured"
+    same = {"sources", "licence", "preprocessing", "threshold", "score_threshold", "capability", "architecture"}
+    assert variant.model_dump(include=same) == spec.model_dump(include=same)
+    other = spec.quantised(made.model_copy(update={"calibration": "1" * 64}), "as measured")
+    assert len({spec.contract_id, variant.contract_id, other.contract_id}) == 3
+    with pytest.raises(ValidationError):
+        spec.model_copy(update={"name": "n" * 60}).quantised(made, "")

@@ -16,7 +16,7 @@ from bentoml._internal.models.model import ModelStore
 
 from facesocial.errors import ModelIntegrityError, ModelNotInstalled
 from models import convert
-from models.catalogue import Catalogue, ModelSpec
+from models.catalogue import Catalogue, ModelSpec, Quantisation
 from models.library import Library
 from models.store import Store, home
 
@@ -133,6 +133,17 @@ def test_another_converter_version_is_another_model(
     assert library.store.find(converted) is None
     assert library.store.register(converted, make_onnx(7.0)).tag == model.tag
     assert library.store.find(converted) is not None
+
+
+def test_other_calibration_pictures_make_another_model(library: Library, tiny: ModelSpec, make_onnx: MakeOnnx) -> None:
+    """Even where the bytes came out the same."""
+    one, two = (tiny.quantised(Quantisation(method="m", calibration=digit * 64, samples=1), "") for digit in ("0", "1"))
+    model = library.store.register(one, make_onnx(7.0))
+    assert model.spec == one
+    assert library.store.find(one) == model
+    assert library.store.find(two) is None
+    assert library.store.register(two, make_onnx(7.0)).spec == two
+    assert library.store.find(one) is None
 
 
 def test_bentoml_sees_the_models_and_their_metadata(library: Library, tiny: ModelSpec, make_onnx: MakeOnnx) -> None:

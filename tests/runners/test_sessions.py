@@ -27,13 +27,15 @@ def test_threads_do_not_spin() -> None:
 
 
 @pytest.mark.unit
-def test_one_file_imports_onnxruntime() -> None:
-    """The product's other files know sessions only by protocol."""
+def test_one_file_runs_onnxruntime_and_one_quantises_with_it() -> None:
+    """The product's other files know sessions only by protocol; quantisation is offline and opens none."""
     pattern = re.compile(r"^\s*(import|from) onnxruntime\b", re.MULTILINE)
     files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
-    assert [file.relative_to(ROOT).as_posix() for file in files if pattern.search(file.read_text())] == [
-        "runners/sessions.py"
+    assert sorted(file.relative_to(ROOT).as_posix() for file in files if pattern.search(file.read_text())) == [
+        "runners/quantisation.py",
+        "runners/sessions.py",
     ]
+    assert "InferenceSession" not in (ROOT / "runners" / "quantisation.py").read_text()
 
 
 @pytest.mark.integration

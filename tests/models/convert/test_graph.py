@@ -39,3 +39,15 @@ def test_the_same_calls_give_the_same_bytes() -> None:
     """No counter is shared between graphs, and nothing has a date."""
     first, second = (_graph().model().SerializeToString(deterministic=True) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(("slopes", "operators"), [([0.25, 1, -0.3], ["Mul", "Max"]), ([0.25, 1.5, -0.3], ["PRelu"])])
+def test_prelu_is_a_maximum_where_no_slope_exceeds_one(slopes: list[float], operators: list[str]) -> None:
+    """Whichever operators it takes, the answer is PReLU's to the bit."""
+    graph, slope = Graph("prelu"), np.array(slopes, np.float32)
+    graph.output("y", graph.prelu(graph.input("x", 3, 8, 8), slope), 3, 8, 8)
+    model = graph.model()
+    assert [node.op_type for node in model.graph.node] == [*operators, "Identity"]
+    x = np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)
+    (y,) = ReferenceEvaluator(model).run(None, {"x": x})
+    np.testing.assert_array_equal(y, np.where(x > 0, x, x * slope.reshape(-1, 1, 1)))
