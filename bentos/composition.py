@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from facesocial.capabilities import Capability
+from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration
 from models.library import Library
 from runners.library import Builder, RunnerLibrary, local_builder
@@ -33,12 +33,26 @@ def compose(configuration: Configuration) -> Parts:
     return Parts(desk.runners, desk.pipeline, desk, Inference(desk, configuration))
 
 
-def local_desk(
-    configuration: Configuration, build: Builder, lost: Callable[[], Collection[Capability]] = frozenset
-) -> LocalDesk:
+def local_desk(configuration: Configuration, build: Builder) -> LocalDesk:
     """A desk in this process on the models of this environment; `build` says where their runners run."""
+    return _desk(configuration, build, configuration.cpu.requests, frozenset)
+
+
+def desk_of_processes(
+    configuration: Configuration, build: Builder, lost: Callable[[], Collection[Capability]]
+) -> LocalDesk:
+    """A desk whose runners only wait for other processes: all tasks of all requests do so at once.
+
+    `lost` names the capabilities whose process is not there.
+    """
+    return _desk(configuration, build, configuration.cpu.requests * len(Task), lost)
+
+
+def _desk(
+    configuration: Configuration, build: Builder, side_by_side: int, lost: Callable[[], Collection[Capability]]
+) -> LocalDesk:
     runners = RunnerLibrary(Library.open(), build)
-    pipeline = Pipeline(runners, configuration.cpu.requests)
+    pipeline = Pipeline(runners, side_by_side)
     readiness = Readiness(runners, configuration, lost)
     threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="request")
     return LocalDesk(runners, pipeline, readiness, configuration, threads)

@@ -16,7 +16,7 @@ import structlog
 from _bentoml_sdk import Service
 from bentoml.validators import ContentType
 
-from bentos.composition import local_desk
+from bentos.composition import desk_of_processes, local_desk
 from bentos.placement import LANE, PIPELINE, runner_name
 from bentos.presence import Presence, hold
 from bentos.remote import Line
@@ -101,7 +101,7 @@ class _Pipeline(_Desk):
         def lost() -> set[Capability]:
             return {capability for capability, line in lines.items() if not line.alive}
 
-        super().__init__(PIPELINE, local_desk(configuration, remote_builder(sends), lost))
+        super().__init__(PIPELINE, desk_of_processes(configuration, remote_builder(sends), lost))
 
 
 class _Lane(_Desk):

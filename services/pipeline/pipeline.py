@@ -141,12 +141,19 @@ class Pipeline:
     def _run(
         self, runners: Mapping[Task, Runner[Any]], views: Mapping[Task, Sequence[Views | None]]
     ) -> dict[Task, tuple[Outcome[Any], float]]:
-        """Side by side: the last task in this thread, which would only wait, the others in the pool."""
+        """Side by side: the last task in this thread, which would only wait, the others in the pool.
+
+        When one fails, those that have not begun never will: nobody waits for them, and others wait behind them.
+        """
         seen = {task: [view for view in views[task] if view is not None] for task in runners}
         others = list(runners)[:-1]
         futures = {task: self._side_by_side.submit(_timed, runners[task], seen[task]) for task in others}
-        here = {task: _timed(runners[task], seen[task]) for task in list(runners)[-1:]}
-        return here | {task: future.result() for task, future in futures.items()}
+        try:
+            here = {task: _timed(runners[task], seen[task]) for task in list(runners)[-1:]}
+            return here | {task: future.result() for task, future in futures.items()}
+        finally:
+            for future in futures.values():
+                future.cancel()
 
 
 class _Cutter:

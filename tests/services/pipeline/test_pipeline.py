@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from cli.bench.accuracy import open_picture
 from cli.bench.accuracy_table import With, pipeline_with
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import CpuSettings
-from facesocial.errors import ModelNotInstalled
+from facesocial.errors import ModelNotInstalled, ProcessLost
 from facesocial.results import Embedding, Face, Image
 from models.catalogue import load_catalogue
 from models.library import Library
@@ -64,9 +64,11 @@ class FakeRunner:
     adapter: FakeAdapter
     tag: str = "fake:1"
     barrier: threading.Barrier | None = None
+    first: Callable[[], object] = lambda: None
 
     def run(self, faces: Sequence[Views]) -> Outcome[int]:
         """0, 1, 2 …"""
+        self.first()
         if self.barrier:
             self.barrier.wait(5)
         return Outcome(tuple(range(len(faces))), "cpu")
@@ -148,6 +150,31 @@ def test_capabilities_run_side_by_side() -> None:
     assert report.devices == {Capability.LIVENESS: "cpu", Capability.DEEPFAKE: "cpu"}
     assert report.models == {"face-liveness": "fake:1", "face-deepfake": "fake:1"}
     assert {"decode", "crops", "liveness", "deepfake"} <= set(report.seconds)
+
+
+@pytest.mark.unit
+def test_r22_a_failed_task_leaves_no_work_behind() -> None:
+    """Two requests that failed at once do not keep a third waiting behind what nobody wants any more."""
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def linger() -> None:
+        begun.release()
+        assert gate.wait(5)
+
+    slow = FakeRunner(FakeAdapter((SquareCrop(1, (9, 9)),)), first=linger)
+    gone = FakeRunner(FakeAdapter((SquareCrop(1, (9, 9)),)), first=_lose)
+    runs = pipeline(workers=1, liveness=slow, deepfake=slow, mesh=gone)
+    for _ in range(2):
+        with pytest.raises(ProcessLost):
+            runs.describe(open_picture(GREY), found(face()), [Task.LIVENESS, Task.DEEPFAKE, Task.MESH])
+    gate.set()
+    runs.close()
+    assert begun.acquire(timeout=0)
+    assert not begun.acquire(timeout=0), "one had begun, the other three never did"
+
+
+def _lose() -> None:
+    raise ProcessLost("gone")
 
 
 @pytest.mark.unit
