@@ -67,15 +67,18 @@ class _Desk:
     @bentoml.api
     async def ask(self, content: Octets, /) -> Octets:
         """Findings for an inquiry."""
+        try:
+            inquiry = wire.decode(content, Inquiry)
+        except FaceSocialError as error:
+            return wire.refusal(error)
 
         async def answer() -> object:
-            inquiry = wire.decode(content, Inquiry)
             left = inquiry.deadline - time.monotonic()
             if left <= 0:
                 raise DeadlineExceeded("the deadline passed before the work began")
             return await within(left, self._desk.ask(inquiry))
 
-        return await _replied(answer)
+        return await _replied(answer, request_id=inquiry.request_id)
 
     @bentoml.api
     async def state(self, content: Octets, /) -> Octets:  # noqa: ARG002 — BentoML wants a body
@@ -95,8 +98,8 @@ class _Pipeline(_Desk):
         if not lines:
             super().__init__(PIPELINE, local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu)))
             return
-        loop = asyncio.get_running_loop()
-        sends = {capability: line.blocking("run", loop) for capability, line in lines.items()}
+        loop, seconds = asyncio.get_running_loop(), configuration.server.deadline_ms / 1000
+        sends = {capability: line.blocking("run", loop, seconds) for capability, line in lines.items()}
 
         def lost() -> set[Capability]:
             return {capability for capability, line in lines.items() if not line.alive}
@@ -143,14 +146,14 @@ class _Runner:
         return await _replied(lambda: loop.run_in_executor(self._threads, self._bench.answer, content))
 
 
-async def _replied(work: Callable[[], Awaitable[object]]) -> bytes:
-    """A reply with the result, or with the error; one that is not ours is told to the log alone."""
+async def _replied(work: Callable[[], Awaitable[object]], **known: str) -> bytes:
+    """A reply with the result, or with the error; one that is not ours is told to the log alone, with what is known."""
     try:
         return wire.reply(await work())
     except FaceSocialError as error:
         return wire.refusal(error)
     except Exception:
-        log.exception("unhandled")
+        log.exception("unhandled", **known)
         return wire.refusal(FaceSocialError("an inner process met an unexpected error; its log has it"))
 
 

@@ -102,7 +102,9 @@ def inherited(environment: Mapping[str, str]) -> Resolution:
     try:
         return msgspec.json.decode(environment[VARIABLE], type=Resolution)
     except (KeyError, msgspec.MsgspecError) as error:
-        raise ConfigurationError(f"{VARIABLE} is not set: start the service with `facesocial serve`") from error
+        raise ConfigurationError(
+            f"{VARIABLE} is not set: start the service with `facesocial serve`, without {BUILD}"
+        ) from error
 
 
 def make_runtime() -> str:

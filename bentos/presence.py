@@ -36,7 +36,6 @@ class Presence:
         self.name = name
         self._file = file
         self._alive = False
-        self._closed = False
         self._lock = threading.Lock()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = set()
         threading.Thread(target=self._watch, name=f"presence-{name}", daemon=True).start()
@@ -45,10 +44,6 @@ class Presence:
     def alive(self) -> bool:
         """Whether somebody holds the lock now."""
         return self._alive
-
-    def close(self) -> None:
-        """Watch no more, from the next change on."""
-        self._closed = True
 
     async def during(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, or at once, when the process is not there or goes:
@@ -81,7 +76,7 @@ class Presence:
     def _watch(self) -> None:
         pause = threading.Event()
         with self._file.open("ab") as handle:
-            while not self._closed:
+            while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import aiohttp
 import structlog
+from bentoml.exceptions import BentoMLException
 
 from bentos.presence import Presence
 from facesocial import wire
@@ -53,15 +54,24 @@ class Line:
         for _ in range(2):
             try:
                 reply: bytes = await self._presence.during(self._proxy.to_async.call(method, content))
-            except aiohttp.ClientConnectionError:  # among them: a kept-alive connection that was just closed
+            except (aiohttp.ClientError, BentoMLException):  # among them: a kept-alive connection that was just closed
                 await asyncio.sleep(SETTLE_SECONDS if self._presence.alive else 0)
             else:
                 return reply
         raise ProcessLost(f"{self.name}: its process does not answer")
 
-    def blocking(self, method: str, loop: asyncio.AbstractEventLoop) -> Send:
-        """The same for threads; `loop` is the one the proxy belongs to."""
-        return lambda content: asyncio.run_coroutine_threadsafe(self.call(method, content), loop).result()
+    def blocking(self, method: str, loop: asyncio.AbstractEventLoop, seconds: float) -> Send:
+        """The same for threads, which wait so long at most; `loop` is the one the proxy belongs to."""
+
+        def send(content: bytes) -> bytes:
+            reply = asyncio.run_coroutine_threadsafe(self.call(method, content), loop)
+            try:
+                return reply.result(seconds)
+            except TimeoutError as error:
+                reply.cancel()
+                raise NotReady(f"{self.name}: its process does not answer") from error
+
+        return send
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ ARRAY: Final = 1
 
 DTYPES: Final = ("|u1", "<f4")
 
+MOST_AXES: Final = 4
+LONGEST: Final = 1 << 32
+"""Elements along an axis: NumPy refuses more in its own words."""
+
 VALUE: Final = b"\x00"
 ERROR: Final = b"\x01"
 
@@ -104,7 +108,7 @@ def _unpack(code: int, data: memoryview) -> NDArray[Any]:
     start = 1 + data[0]
     head = msgspec.msgpack.decode(data[1:start], type=_Head)
     count = math.prod(head.shape)
-    if head.dtype not in DTYPES or min(head.shape, default=0) < 0:
+    if head.dtype not in DTYPES or len(head.shape) > MOST_AXES or not all(0 <= side <= LONGEST for side in head.shape):
         raise msgspec.ValidationError("unknown array")
     if len(data) - start != count * np.dtype(head.dtype).itemsize:
         raise msgspec.ValidationError("an array of another length")

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
-from facesocial.errors import FaceSocialError, ModelError, ModelIntegrityError
+from facesocial.errors import ModelError, ModelIntegrityError
 from models.catalogue import ModelSpec
 from models.store import InstalledModel
 from runners.base import FaceAdapter, FaceRunner, Runner
@@ -33,7 +33,7 @@ from runners.liveness.hairymax import Hairymax
 from runners.liveness.minifasnet import MiniFasNet
 from runners.mesh.face_landmarker import FaceLandmarker, MeshRunner
 from runners.recognition.arcface import ArcFace
-from runners.serving import AnyRunner, Serving
+from runners.serving import AnyRunner, Reason, Serving
 from runners.sessions import OnnxModel
 from vram_policy import Arbiter
 
@@ -151,12 +151,12 @@ class RunnerLibrary:
         """The runners of what the aliases name now; a model that serves already keeps its runner."""
         generation = self._models.generation()
         runners: dict[Capability, AnyRunner] = {}
-        missing: dict[Capability, FaceSocialError] = {}
+        missing: dict[Capability, Reason] = {}
         for capability in Capability:
             try:
                 runners[capability] = self._runner(capability, self._models.resolve(capability))
             except ModelError as error:
-                missing[capability] = error
+                missing[capability] = Reason.of(error)
         return Serving(generation, runners, missing)
 
     def adopt(self, serving: Serving) -> None:

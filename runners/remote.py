@@ -162,12 +162,12 @@ class Bench:
         return _Results(outcome.results, outcome.device)
 
     def _runner(self, tag: str) -> AnyRunner:
-        if tag not in self._runners:
-            installed = self._library.store.get(tag)
-            if installed.spec.capability is not self._capability:
-                raise ModelError(f"{tag} is no model for {self._capability.alias}")
-            self._runners.setdefault(installed.tag, self._build(installed))
-        return self._runners[tag]
+        if known := self._runners.get(tag):
+            return known
+        installed = self._library.store.get(tag)
+        if installed.spec.capability is not self._capability:
+            raise ModelError(f"{tag} is no model for {self._capability.alias}")
+        return self._runners.setdefault(tag, self._build(installed))
 
 
 def _ask(send: Send, call: Call, kind: type[Result]) -> Outcome[Result]:

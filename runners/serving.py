@@ -7,11 +7,33 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from facesocial.capabilities import Capability
-from facesocial.errors import FaceSocialError, ModelNotInstalled
+from facesocial.errors import FaceSocialError, ModelNotInstalled, NotReady
 from runners.base import Runner
 from runners.detection.base import DetectionRunner
 
 AnyRunner: TypeAlias = DetectionRunner | Runner[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why nothing serves a capability: code and words of an error, without the frames that an error holds on to."""
+
+    code: str
+    detail: str
+
+    @classmethod
+    def of(cls, error: FaceSocialError) -> Reason:
+        """What is known of it."""
+        return cls(error.code, error.detail)
+
+    @property
+    def passing(self) -> bool:
+        """Whether it goes away by itself: a process that is being started."""
+        return self.code == NotReady.code
+
+    def error(self) -> FaceSocialError:
+        """For the caller."""
+        return NotReady(self.detail) if self.passing else ModelNotInstalled(self.detail)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -20,13 +42,14 @@ class Serving:
 
     generation: int
     runners: Mapping[Capability, AnyRunner]
-    missing: Mapping[Capability, FaceSocialError]
+    missing: Mapping[Capability, Reason]
 
     def detector(self) -> DetectionRunner:
         """The runner of `face-detection`.
 
         Raises:
             ModelNotInstalled: nothing serves the alias.
+            NotReady: its process is being started.
         """
         runner = self._get(Capability.DETECTION)
         if not isinstance(runner, DetectionRunner):
@@ -50,5 +73,5 @@ class Serving:
 
     def _get(self, capability: Capability) -> AnyRunner:
         if capability not in self.runners:
-            raise ModelNotInstalled(str(self.missing[capability]))
+            raise self.missing[capability].error()
         return self.runners[capability]

@@ -21,7 +21,7 @@ from facesocial.results import Face
 from runners.crops import ARCFACE_TEMPLATE
 from runners.detection.base import DetectionRunner
 from runners.library import RunnerLibrary
-from runners.serving import AnyRunner, Serving
+from runners.serving import AnyRunner, Reason, Serving
 from services.pipeline.header import read_header
 from services.pipeline.picture import Picture
 
@@ -36,7 +36,10 @@ LOOK_SECONDS: Final = 0.5
 """Between two looks at the aliases: a change is served within a second of being loaded."""
 
 RETRY_LOOKS: Final = 20
-"""Looks between two tries of a model that failed; one whose process is not there yet is tried at every look."""
+"""Looks between two tries of a model that failed."""
+
+START_LOOKS: Final = 40
+"""Looks at the start after which a process that is not required is waited for no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,14 @@ class State:
     reasons: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
     generation: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The model that should serve, and why it does not."""
+
+    model: str
+    reason: Reason
 
 
 class Readiness:
@@ -71,7 +82,9 @@ class Readiness:
         self._configuration = configuration
         self._lost = lost
         self._proven: set[str] = set()
-        self._failures: dict[Capability, tuple[str, FaceSocialError]] = {}
+        self._failures: dict[Capability, Failure] = {}
+        self._absent: frozenset[Capability] = frozenset()
+        self._looks = 0
         self._warm = False
         self._closed = threading.Event()
 
@@ -89,87 +102,108 @@ class Readiness:
         serving, lost = self._runners.serving, self._lost()
         if not self._warm:
             return State(ready=False, reasons=("warming up",))
-        unable = {
-            capability: self._why(capability, serving) for capability in Capability if not serving.has(capability)
-        }
-        unable |= {capability: f"{capability.alias}: its process is not there" for capability in lost}
+        missing = {capability: reason for capability, reason in serving.missing.items() if not serving.has(capability)}
+        words = {capability: f"{capability.alias}: {_words(reason)}" for capability, reason in missing.items()}
+        words |= {capability: f"{capability.alias}: its process is not there" for capability in lost}
         required = self._configuration.models.required
-        reasons = [reason for capability, reason in unable.items() if capability in required]
-        degraded = [reason for capability, reason in unable.items() if capability not in required]
+        reasons = [text for capability, text in words.items() if capability in required]
+        degraded = [text for capability, text in words.items() if capability not in required]
         degraded += [
-            f"{capability.alias}: {tag} failed ({error.code}), {serving.runners[capability].tag} serves on"
-            for capability, (tag, error) in self._failures.items()
+            f"{capability.alias}: {failure.model} failed ({failure.reason.code}), "
+            f"{serving.runners[capability].tag} serves on"
+            for capability, failure in self._failures.items()
             if serving.has(capability)
         ]
         return State(not reasons, tuple(reasons), tuple(degraded), serving.generation)
 
     def turn(self) -> None:
-        """Bring into service what the aliases name now, as far as it runs."""
+        """Bring into service what the aliases name now, as far as it runs; in place of the rest, what served."""
         current, candidate = self._runners.serving, self._runners.candidate()
-        failures: dict[Capability, tuple[str, FaceSocialError]] = {}
         runners: dict[Capability, AnyRunner] = {}
-        for capability, runner in candidate.runners.items():
-            error = None if runner.tag in self._proven else self._prove(capability, runner)
-            if error is None:
-                self._proven.add(runner.tag)
+        missing: dict[Capability, Reason] = {}
+        failures: dict[Capability, Failure] = {}
+        for capability in Capability:
+            before, runner = current.runners.get(capability), candidate.runners.get(capability)
+            served = before if before and before.tag in self._proven else None
+            reason = self._prove(capability, runner) if runner else candidate.missing[capability]
+            if runner and not reason:
                 runners[capability] = runner
                 continue
-            failures[capability] = (runner.tag, error)
-            before = current.runners.get(capability)
-            if before and before.tag in self._proven:
-                runners[capability] = before
-            if before is not runner:
+            if runner and runner is not before:
                 self._runners.discard(runner)
-        failed = {capability: error for capability, (_, error) in failures.items() if capability not in runners}
-        self._runners.adopt(Serving(candidate.generation, runners, {**candidate.missing, **failed}))
+            if served:
+                runners[capability] = served
+            elif reason:
+                missing[capability] = reason
+            if reason and (runner or served):
+                failures[capability] = Failure(runner.tag if runner else "what was activated", reason)
+        self._runners.adopt(Serving(candidate.generation, runners, missing))
         self._failures = failures
         self._proven &= {runner.tag for runner in runners.values()}
 
     def _watch(self, when_warm: Callable[[], object]) -> None:
-        looks = 0
         while not self._closed.is_set():
-            looks += 1
             try:
-                if not self._warm or self._runners.stale or self._worth_retrying(looks):
-                    self.turn()
-                    if not self._warm and not self._waits_for_a_process:
-                        self._warm = True
-                        when_warm()
-                    state = self.state
-                    done = "warm-up done" if self._warm else "waiting for processes"
-                    log.info(done, ready=state.ready, reasons=state.reasons, degraded=state.degraded)
-                self._runners.sweep()
+                self._look(when_warm)
             except ModelError as error:  # the alias file is damaged: what serves, serves on
                 log.warning("aliases cannot be read", code=error.code)
             except Exception:
                 log.exception("looking at the aliases failed")
             self._closed.wait(LOOK_SECONDS)
 
-    @property
+    def _look(self, when_warm: Callable[[], object]) -> None:
+        self._looks += 1
+        if self._forget_returned() or not self._warm or self._runners.stale or self._worth_retrying():
+            before = self.state
+            self.turn()
+            if not self._warm and not self._waits_for_a_process():
+                when_warm()
+                self._warm = True
+            if (state := self.state) != before:
+                log.info(
+                    "warm-up done" if self._warm else "waiting for processes",
+                    ready=state.ready,
+                    reasons=state.reasons,
+                    degraded=state.degraded,
+                )
+        self._runners.sweep()
+
+    def _forget_returned(self) -> bool:
+        """Whether a process came back: what ran in the one before it proves nothing."""
+        lost, before = frozenset(self._lost()), self._absent
+        self._absent = lost
+        for capability in before - lost:
+            if runner := self._runners.serving.runners.get(capability):
+                self._proven.discard(runner.tag)
+        return bool(before - lost)
+
     def _waits_for_a_process(self) -> bool:
-        return any(isinstance(error, NotReady) for _, error in self._failures.values())
+        """At the start: for a required one as long as it takes, for others a while."""
+        away = {capability for capability, failure in self._failures.items() if failure.reason.passing}
+        return bool(away & set(self._configuration.models.required)) or (bool(away) and self._looks < START_LOOKS)
 
-    def _worth_retrying(self, looks: int) -> bool:
-        return self._waits_for_a_process or bool(self._failures and looks % RETRY_LOOKS == 0)
+    def _worth_retrying(self) -> bool:
+        return bool(self._failures) and self._looks % RETRY_LOOKS == 0
 
-    def _why(self, capability: Capability, serving: Serving) -> str:
-        error = serving.missing[capability]
-        return f"{capability.alias}: {'not installed' if isinstance(error, ModelNotInstalled) else error.code}"
-
-    def _prove(self, capability: Capability, runner: AnyRunner) -> FaceSocialError | None:
-        """Run once; the error if it does not work."""
+    def _prove(self, capability: Capability, runner: AnyRunner) -> Reason | None:
+        """Run once, unless it has; why it does not work."""
+        if runner.tag in self._proven:
+            return None
         try:
             rehearse(runner)
         except FaceSocialError as error:
             if not isinstance(error, NotReady):
                 log.exception("a model does not run", capability=capability.value)
-            return error
-        except Exception as error:
+            return Reason.of(error)
+        except Exception:
             log.exception("a model does not run", capability=capability.value)
-            failure = FaceSocialError(f"the model of {capability.alias} does not run")
-            failure.__cause__ = error
-            return failure
+            return Reason("internal", f"the model of {capability.alias} does not run")
+        self._proven.add(runner.tag)
         return None
+
+
+def _words(reason: Reason) -> str:
+    return "not installed" if reason.code == ModelNotInstalled.code else reason.code
 
 
 def rehearse(runner: AnyRunner) -> None:

@@ -45,7 +45,13 @@ LIVENESS: Final = (
     "antispoofing_bin_1.5_128",
 )
 DEEPFAKE: Final = ("mesoinception_df", "meso4_df", "mesoinception_f2f")
-DEMOGRAPHICS: Final = ("faceapi_age_gender", "genderage_v1")
+DEMOGRAPHICS: Final = (
+    ("faceapi_age_gender", "yunet_n_dynamic"),
+    ("faceapi_age_gender", "scrfd_2.5g"),
+    ("genderage_v1", "yunet_n_dynamic"),
+    ("genderage_v1", "scrfd_2.5g"),
+)
+"""Model and detector; the references are from SCRFD's boxes and landmarks."""
 
 ON_LFW = (
     "detector",
@@ -60,7 +66,17 @@ ON_LFW = (
 )
 BINARY = ("model", "data", "crops", "AUC", "reference", "ours is", "threshold at equal error", "right there")
 SAMPLE = ("model", "F1, attack", "F2, attack", "T1, live", "reference")
-DEMOGRAPHY = ("model", "faces", "age MAE, years", "reference", "ours is", "gender right", "reference", "ours is")
+DEMOGRAPHY = (
+    "model",
+    "detector",
+    "faces",
+    "age MAE, years",
+    "reference",
+    "ours is",
+    "gender right",
+    "reference",
+    "ours is",
+)
 
 NOTES = """\
 Through the pipeline; 95 % intervals in brackets, from resampling pairs (LFW accuracy, TAR), persons (LFW threshold),
@@ -89,7 +105,7 @@ class With:
 
 def markdown(library: Library, data: Path, machine: Machine, say: Callable[[str], None]) -> str:
     """The whole section. What is not installed is left out and named."""
-    everything = {*DETECTORS, *RECOGNISERS, *LIVENESS, *DEEPFAKE, *DEMOGRAPHICS}
+    everything = {*DETECTORS, *RECOGNISERS, *LIVENESS, *DEEPFAKE, *(model for model, _ in DEMOGRAPHICS)}
     missing = sorted(everything - {model.spec.name for model in library.installed()})
     left_out = f"\n\nNot installed, so not measured: {', '.join(missing)}." if missing else ""
     say("LFW with each detector …")
@@ -178,13 +194,14 @@ def sample_rows(library: Library, data: Path) -> list[Row]:
 def demography_rows(library: Library, data: Path) -> list[Row]:
     """Age and gender."""
     rows: list[Row] = []
-    for model in DEMOGRAPHICS:
-        for pipeline in _installed(library, DETECTORS[0], {Capability.DEMOGRAPHICS: model}):
+    for model, detector in DEMOGRAPHICS:
+        for pipeline in _installed(library, detector, {Capability.DEMOGRAPHICS: model}):
             figures = accuracy.demography(pipeline, data)
             age, gender = AGE.get(model), GENDER.get(model)
             rows.append(
                 (
                     model,
+                    detector,
                     f"{figures.faces} of {figures.faces + figures.without_face}",
                     str(figures.age_mae),
                     _figure(age),

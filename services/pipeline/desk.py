@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from facesocial.capabilities import Task
 from facesocial.configuration import Configuration
-from facesocial.errors import UnsupportedMediaType
+from facesocial.errors import ModelIntegrityError, NotReady, UnsupportedMediaType
 from runners.library import RunnerLibrary
 from runners.serving import Serving
 from services.pipeline.header import read_header
@@ -78,7 +78,10 @@ class LocalDesk:
         serving = self.runners.serving
         tasks = self._installed_defaults(serving) if inquiry.tasks is None else tuple(dict.fromkeys(inquiry.tasks))
         pipeline = self.pipeline.on(serving)
-        reports = tuple(self._report(pipeline, inquiry, tasks, image) for image in inquiry.images)
+        try:
+            reports = tuple(self._report(pipeline, inquiry, tasks, image) for image in inquiry.images)
+        except ModelIntegrityError as error:  # found when its session was opened; readiness finds it too
+            raise NotReady("a model cannot be loaded now; /readyz says which") from error
         specs = {task.capability.alias: serving.of(task.capability).adapter.spec for task in tasks}
         return Findings(
             reports,

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from facesocial import wire
 from facesocial.capabilities import Capability, Task
-from facesocial.results import Deepfake, Demographics, Embedding, Face, Liveness, Mesh
-
-RESULTS: Final[dict[Task, type]] = {
-    Task.EMBED: Embedding,
-    Task.LIVENESS: Liveness,
-    Task.DEEPFAKE: Deepfake,
-    Task.DEMOGRAPHICS: Demographics,
-    Task.MESH: Mesh,
-}
-"""Task → class of its result."""
+from facesocial.results import Face
+from runners.remote import RESULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +64,5 @@ def open_findings(reply: bytes) -> Findings:
     for report in findings.reports:
         for face in report.faces:
             for task, result in face.results.items():
-                face.results[task] = None if result is None else wire.convert(result, RESULTS[task])
+                face.results[task] = None if result is None else wire.convert(result, RESULTS[task.capability])
     return findings

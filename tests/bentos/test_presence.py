@@ -58,7 +58,6 @@ async def test_nobody_there_is_known_at_once(tmp_path: Path) -> None:
     presence = Presence(tmp_path / "lock", "service")
     with pytest.raises(ProcessLost, match="service"):
         await presence.during(forever())
-    presence.close()
 
 
 async def test_work_is_done_while_the_process_lives(tmp_path: Path) -> None:
@@ -92,7 +91,6 @@ async def test_r22_kill_9_ends_the_waiting_and_the_next_process_is_noticed(tmp_p
     with holder(tmp_path / "lock"):
         await asyncio.to_thread(until, presence, True)
     await asyncio.to_thread(until, presence, False)
-    presence.close()
 
 
 async def test_a_caller_who_gives_up_takes_the_work_along(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ def _extension(data: bytes, code: int = 1) -> bytes:
     return msgspec.msgpack.encode(msgspec.msgpack.Ext(code, data))
 
 
+def _shaped(shape: tuple[int, ...]) -> bytes:
+    head = msgspec.msgpack.encode(("<f4", shape))
+    return _extension(bytes([len(head)]) + head)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -89,6 +94,7 @@ def _extension(data: bytes, code: int = 1) -> bytes:
         _extension(b"\x05" + msgspec.msgpack.encode(("<f8", (1,))) + b"12345678"),
         _extension(b"\x05" + msgspec.msgpack.encode(("<f4", (-1,))) + b"1234"),
         _extension(b"1234", code=7),
+        *(_shaped(shape) for shape in ((1,) * 70, (2**63, 0), (2**62, 2**62, 0), (0, -1))),
     ],
 )
 def test_what_is_none_of_ours_is_refused(content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -11,9 +12,9 @@ import pytest
 from bentos.composition import Parts
 from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration, ModelSettings
-from facesocial.errors import ModelIntegrityError, ProcessLost
+from facesocial.errors import ModelIntegrityError, NotReady, ProcessLost
 from runners.library import RunnerLibrary
-from services.readiness import Readiness, State, rehearse
+from services.readiness import START_LOOKS, Readiness, State, rehearse
 from tests.runners.fakes import FakeBuilder, FakeModels
 
 pytestmark = pytest.mark.unit
@@ -40,10 +41,10 @@ class Stage:
 
 
 def fail(error: Exception) -> Callable[[], None]:
-    """Something that raises."""
+    """Something that raises a new one each time: a raised error holds on to the frames it passed."""
 
     def first() -> None:
-        raise error
+        raise type(error)(*error.args)
 
     return first
 
@@ -142,6 +143,77 @@ def test_a_model_that_comes_while_we_run_is_served() -> None:
     assert readiness.state == State(ready=True, generation=3)
 
 
+def test_what_was_replaced_is_closed_though_something_else_is_missing() -> None:
+    """No error, and so no frame, keeps a former `Serving` alive."""
+    stage = Stage()
+    stage.models.activate(Capability.MESH, None)
+    stage.build.broken["deepfake:1"] = fail(ModelIntegrityError("damaged"))
+    readiness = stage.start()
+    for number in (2, 3, 4, 5):
+        stage.models.activate(EMBEDDER, f"recognition:{number}")
+        readiness.turn()
+        stage.runners.sweep()
+    retired = [stage.build.built[f"recognition:{number}"].retired for number in (1, 2, 3, 4, 5)]
+    assert retired == [1, 1, 1, 1, 0]
+
+
+def test_failing_again_and_again_keeps_nothing() -> None:
+    stage = Stage()
+    stage.build.broken["deepfake:1"] = fail(ModelIntegrityError("damaged"))
+    readiness = stage.start()
+    former = [weakref.ref(stage.runners.serving)]
+    for _ in range(20):
+        readiness.turn()
+        former.append(weakref.ref(stage.runners.serving))
+    assert sum(reference() is not None for reference in former) == 1
+
+
+def test_r13_what_cannot_be_found_any_more_does_not_stop_what_serves() -> None:
+    """A registration that is gone or damaged, met at an unrelated activation: reported, retried, served on."""
+    stage = Stage()
+    readiness = stage.start()
+    del stage.models.tags[Capability.DETECTION]
+    stage.models.activate(Capability.MESH, "mesh:2")
+    readiness.turn()
+    assert stage.runners.detector().tag == "detection:1"
+    words = "face-detection: what was activated failed (model_not_installed), detection:1 serves on"
+    assert readiness.state == State(True, (), (words,), 2)
+    stage.models.tags[Capability.DETECTION] = "detection:1"
+    readiness.turn()
+    assert readiness.state == State(ready=True, generation=2)
+
+
+def test_a_process_that_came_back_must_prove_itself_again() -> None:
+    """Its model was damaged meanwhile: not ready, and requests are told, instead of failing one by one."""
+    stage = Stage()
+    readiness = stage.start()
+    readiness._look(lambda: None)
+    stage.lost = {Capability.DETECTION}
+    readiness._look(lambda: None)
+    stage.build.broken["detection:1"] = fail(ModelIntegrityError("damaged"))
+    stage.lost = set()
+    readiness._look(lambda: None)
+    assert readiness.state.reasons == ("face-detection: model_integrity",)
+    assert not stage.runners.has(Capability.DETECTION)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_process_that_never_comes_is_waited_for_only_if_required(required: bool) -> None:
+    stage = Stage(*([Capability.MESH] if required else []))
+    stage.build.broken["mesh:1"] = fail(ProcessLost("not there"))
+    runners = RunnerLibrary(stage.models, stage.build)
+    readiness = Readiness(runners, Configuration(models=ModelSettings(required=stage.required)))
+    warm: list[bool] = []
+    for _ in range(START_LOOKS):
+        readiness._look(lambda: warm.append(True))
+    assert bool(warm) is not required
+    assert readiness.state.ready is not required
+    if not required:
+        assert readiness.state.degraded == ("face-mesh: not_ready",)
+        with pytest.raises(NotReady):
+            runners.of(Capability.MESH)
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Within ten seconds."""
     deadline = time.monotonic() + 10
@@ -158,7 +230,7 @@ def test_the_watch_waits_for_processes_and_takes_activations() -> None:
     runners = RunnerLibrary(stage.models, stage.build)
     readiness = Readiness(runners, Configuration())
     warm: list[bool] = []
-    readiness.start(lambda: warm.append(readiness.state.ready))
+    readiness.start(lambda: warm.append(True))
     until(lambda: stage.build.built["mesh:1"].runs == 1)
     assert readiness.state.reasons == ("warming up",)
     assert warm == []

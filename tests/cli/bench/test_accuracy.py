@@ -8,7 +8,7 @@ import pytest
 
 from cli.bench import accuracy
 from cli.bench.accuracy_table import DETECTORS, LIVENESS, RECOGNISERS, pipeline_with
-from cli.bench.references import MESONET, NUAA, SAMPLES, verdict
+from cli.bench.references import AGE, MESONET, NUAA, SAMPLES, verdict
 from cli.demo import sample
 from facesocial.capabilities import Capability, Task
 from models.library import Library
@@ -112,8 +112,8 @@ def test_meso4(library: Library, data: Path) -> None:
 
 
 def test_genderage_v1(library: Library, data: Path) -> None:
-    """8.86 [7.94, 9.88] years and 76.6 % [71.9, 81.3]: worse than the reference (7.74, 83.3 %), and not worse still."""
-    pipeline = pipeline_with(library, "yunet_n_dynamic", {Capability.DEMOGRAPHICS: "genderage_v1"})
+    """Aligned by SCRFD, as the reference: the age within, the gender below it (docs/benchmarks.md), and not lower."""
+    pipeline = pipeline_with(library, "scrfd_2.5g", {Capability.DEMOGRAPHICS: "genderage_v1"})
     figures = accuracy.demography(pipeline, data)
-    assert figures.age_mae.value <= 9.0
+    assert verdict(figures.age_mae, AGE["genderage_v1"], more_is_better=False) == "within"
     assert figures.gender.value >= 0.76
