@@ -170,9 +170,13 @@ class RunnerLibrary:
 
     def sweep(self) -> None:
         """Close what no request uses any more and what does not serve."""
+        unused = {}
         while self._unused:
             runner = self._unused.popleft()
-            if runner.tag not in {kept.tag for kept in self.serving.runners.values()}:
+            unused[id(runner)] = runner  # several generations may have had it
+        serving = {runner.tag for runner in self.serving.runners.values()}
+        for runner in unused.values():
+            if runner.tag not in serving:
                 runner.retire()
 
     def _runner(self, capability: Capability, installed: InstalledModel) -> AnyRunner:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 
 from bentos.composition import Parts
 from facesocial.capabilities import Capability
@@ -20,6 +21,13 @@ from tests.runners.fakes import FakeBuilder, FakeModels
 pytestmark = pytest.mark.unit
 
 EMBEDDER = Capability.RECOGNITION
+
+
+@pytest.fixture(autouse=True)
+def captured() -> Iterator[None]:
+    """Log lines are not drawn: structlog's own renderer keeps the frames of a traceback."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 class Stage:
