@@ -91,7 +91,9 @@ def uvicorn_options(server: ServerSettings, public: bool) -> dict[str, Any]:
         "proxy_headers": public and bool(server.trusted_proxies),
         "forwarded_allow_ips": [str(network) for network in server.trusted_proxies],  # else $FORWARDED_ALLOW_IPS
     }
-    if not (public and server.tls):
+    if not public:
+        return {**ours, "http": "httptools"}  # a hop of 5.1 ms becomes one of 2; who calls is one of us
+    if not server.tls:
         return ours
     context = tls_context(server.tls)
     return {
