@@ -93,7 +93,8 @@ class CpuSettings(_Section):
         default=0,
         ge=0,
         le=100,
-        description="how long faces wait for a run in progress, to run with those of other requests; 0: never",
+        description="how long faces wait for a run in progress, to run with those of other requests; 0: never, for on "
+        "two cores no network gained from it",
     )
 
 
