@@ -17,8 +17,8 @@ from vram_policy.lease import Array
 class InsightFace96(FaceAdapter[Demographics]):
     """Input [n, 3, 96, 96] RGB in 0…255, output [n, 3]: female, male (logits), age / 100 years.
 
-    The crop is a square of 1.5 times the longer side of the box (InsightFace, `model_zoo/attribute.py`, whose `transform`
-    takes 1.7 times as long as our crop).
+    The crop is a square of 1.5 times the longer side of the box (InsightFace, `model_zoo/attribute.py`; its `transform`
+    takes 1.7 times as long).
     """
 
     def __init__(self, spec: ModelSpec) -> None:
