@@ -13,7 +13,7 @@ import cv2
 from cli.bench.accuracy import open_picture
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import CpuSettings
-from facesocial.errors import FaceSocialError, InputError
+from facesocial.errors import FaceSocialError, InputError, ModelNotInstalled
 from models.store import InstalledModel
 from runners.library import RunnerLibrary, local_builder
 from runners.quantisation import Sample
@@ -38,7 +38,9 @@ class Chosen:
     models: Ensemble
 
     def resolve(self, capability: Capability) -> InstalledModel:
-        """The model."""
+        """The model, or ModelNotInstalled."""
+        if capability not in self.models:
+            raise ModelNotInstalled(f"{capability.alias} is not among the chosen")
         return self.models[capability]
 
     def generation(self) -> int:
