@@ -1,7 +1,10 @@
-"""Where BentoML would carry calls between our processes over TCP, open to every user of the machine: we refuse."""
+"""What the operating system decides: where inner calls would go over TCP, and what a worker does without its parent."""
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 from collections.abc import Mapping
 from typing import Final
 
@@ -29,3 +32,13 @@ def refuse_unsafe_sockets(environment: Mapping[str, str], release: str, processe
             "under WSL2 calls between our processes would go over TCP: only `placement: embedded` is served there, "
             "with `cpu_lane: off` or auto"
         )
+
+
+PR_SET_PDEATHSIG: Final = 1
+"""prctl(2)."""
+
+
+def end_with_parent() -> None:
+    """Have Linux send SIGTERM when the supervisor dies, also by kill -9: nobody would start a dead process again."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -10,7 +10,7 @@ import cv2
 from bentoml import server_context
 
 from bentos.placement import BUILD, Resolution, everything, inherited, make_runtime, publish, resolve
-from bentos.platform import is_wsl, refuse_unsafe_sockets
+from bentos.platform import end_with_parent, is_wsl, refuse_unsafe_sockets
 from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end
 from facesocial.configuration import Configuration, load_configuration
 from facesocial.logging import configure_logging
@@ -27,6 +27,7 @@ def _resolution(configuration: Configuration) -> Resolution:
         ModelIntegrityError: a required model is not what was registered; nothing is started.
     """
     if server_context.worker_index is not None:
+        end_with_parent()
         return inherited(os.environ)
     if os.environ.get(BUILD):
         return everything(make_runtime())

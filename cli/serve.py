@@ -20,6 +20,7 @@ TARGET = "bentos.service:FaceSocial"
 def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="default: server.port")] = None,
     host: Annotated[str | None, typer.Option(help="default: server.host")] = None,
+    bento: Annotated[str | None, typer.Option(help="tag of a built bento; default: this source tree")] = None,
 ) -> None:
     """Serve the HTTP API until interrupted."""
     from models.library import Library
@@ -29,7 +30,7 @@ def serve(
     Library.open().check(configuration.models.required)
     _check_free(host or server.host, port or server.port)
     os.execvpe(  # noqa: S606 — our own command, no shell wanted
-        sys.executable, command(host or server.host, port or server.port), environment()
+        sys.executable, command(host or server.host, port or server.port, bento), environment()
     )
 
 

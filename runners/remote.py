@@ -6,6 +6,7 @@ Both ends are here. The caller knows the model (its crops, where its results bel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
@@ -13,7 +14,7 @@ import msgspec
 
 from facesocial import wire
 from facesocial.capabilities import Capability
-from facesocial.errors import ModelError
+from facesocial.errors import ModelError, NotReady
 from facesocial.results import Deepfake, Demographics, Embedding, Face, Image, Liveness, Mesh
 from models.library import Library
 from models.store import InstalledModel
@@ -88,7 +89,7 @@ class RemoteRunner(Generic[Result]):
 
     def retire(self) -> None:
         """See `Runner.retire`."""
-        self._send(wire.encode(Retirement(self.tag)))
+        _retire(self._send, self.tag)
 
 
 class RemoteDetectionRunner(DetectionRunner):
@@ -105,7 +106,7 @@ class RemoteDetectionRunner(DetectionRunner):
 
     def retire(self) -> None:
         """See `Runner.retire`."""
-        self._send(wire.encode(Retirement(self.tag)))
+        _retire(self._send, self.tag)
 
 
 def remote_builder(lines: Mapping[Capability, Send]) -> Builder:
@@ -168,6 +169,11 @@ class Bench:
         if installed.spec.capability is not self._capability:
             raise ModelError(f"{tag} is no model for {self._capability.alias}")
         return self._runners.setdefault(tag, self._build(installed))
+
+
+def _retire(send: Send, tag: str) -> None:
+    with suppress(NotReady):  # a process that is not there holds nothing
+        send(wire.encode(Retirement(tag)))
 
 
 def _ask(send: Send, call: Call, kind: type[Result]) -> Outcome[Result]:

@@ -198,6 +198,15 @@ def test_readiness_tells_the_truth_about_a_dead_pipeline(served: Callable[..., A
         until(lambda: bool(httpx.get(f"{service.url}/readyz").json()["ready"]), 60)
 
 
+def test_no_worker_outlives_the_supervisor(served: Callable[..., Any]) -> None:
+    """kill -9 of the parent: nobody would look after the others, and the port would stay taken."""
+    with served(FACESOCIAL__PLACEMENT="colocated") as service:
+        processes = list(workers(service).values())
+        os.kill(service.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert alive == []
+
+
 def test_inner_sockets_take_no_tcp_and_no_strangers_words(served: Callable[..., Any]) -> None:
     """What is none of our messages is refused in our form, and the process lives on."""
     with served(FACESOCIAL__PLACEMENT="colocated") as service:

@@ -104,3 +104,14 @@ def test_an_error_of_the_other_process_is_raised_here() -> None:
     runner = RemoteRunner(sight, "a:1", object, lambda _: wire.refusal(ProcessLost("gone")))
     with pytest.raises(FaceSocialError, match="gone"):
         runner.run([(np.zeros((1, 1, 3), np.uint8),)])
+
+
+@pytest.mark.unit
+def test_retiring_what_a_dead_process_held_is_no_error() -> None:
+    def refuse(content: bytes) -> bytes:
+        raise ProcessLost("gone")
+
+    sight: Any = None
+    RemoteRunner(sight, "a:1", object, refuse).retire()
+    with pytest.raises(ProcessLost):
+        RemoteRunner(sight, "a:1", object, refuse).run([(np.zeros((1, 1, 3), np.uint8),)])
