@@ -29,12 +29,13 @@ class Parts:
 
 def compose(configuration: Configuration) -> Parts:
     """Edge, pipeline and runners in one process. No session is opened yet."""
-    desk = local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu))
+    desk = local_desk(configuration)
     return Parts(desk.runners, desk.pipeline, desk, Inference(desk, configuration))
 
 
-def local_desk(configuration: Configuration, build: Builder) -> LocalDesk:
-    """A desk in this process on the models of this environment; `build` says where their runners run."""
+def local_desk(configuration: Configuration) -> LocalDesk:
+    """A desk in this process whose runners are in it too."""
+    build = local_builder(CpuArbiter(), configuration.cpu)
     return _desk(configuration, build, configuration.cpu.requests, frozenset)
 
 

@@ -90,14 +90,10 @@ class _Pipeline(_Desk):
     """The pipeline with every model (`colocated`), or with a process for each capability (`isolated`)."""
 
     def __init__(self) -> None:
-        lines = {
-            capability: Line(getattr(self, runner_name(capability)), _presence(runner_name(capability)))
-            for capability in Capability
-            if resolution.placement == "isolated"
-        }
-        if not lines:
-            super().__init__(PIPELINE, local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu)))
+        if resolution.placement != "isolated":
+            super().__init__(PIPELINE, local_desk(configuration))
             return
+        lines = {capability: _line(self, runner_name(capability)) for capability in Capability}
         loop, seconds = asyncio.get_running_loop(), configuration.server.deadline_ms / 1000
         sends = {capability: line.blocking("run", loop, seconds) for capability, line in lines.items()}
 
@@ -111,7 +107,7 @@ class _Lane(_Desk):
     """Every model on the CPU, for when another process is gone."""
 
     def __init__(self) -> None:
-        super().__init__(LANE, local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu)))
+        super().__init__(LANE, local_desk(configuration))
 
 
 class _Runner:
@@ -157,8 +153,9 @@ async def _replied(work: Callable[[], Awaitable[object]], **known: str) -> bytes
         return wire.refusal(FaceSocialError("an inner process met an unexpected error; its log has it"))
 
 
-def _presence(name: str) -> Presence:
-    return Presence(resolution.lock(name), name)
+def _line(service: object, name: str) -> Line:
+    """From the process of `service` to that of the inner service it depends on under this name."""
+    return Line(getattr(service, name), Presence(resolution.lock(name), name))
 
 
 def needing(kind: type[Kind], services: Mapping[str, Service[Any]]) -> type[Kind]:
@@ -188,4 +185,4 @@ def services() -> dict[str, Service[Any]]:
 
 def lines(entry: object) -> dict[str, Line]:
     """The lines from the entry's process to the inner ones, by service."""
-    return {name: Line(getattr(entry, name), _presence(name)) for name in services()}
+    return {name: _line(entry, name) for name in services()}

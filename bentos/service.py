@@ -19,7 +19,6 @@ from bentos.remote import FailoverDesk, RemoteDesk
 from bentos.server import serve_behind_edge
 from bentos.setting import configuration
 from facesocial.capabilities import Task
-from runners.library import local_builder
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.deadline import within
 from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
@@ -28,7 +27,6 @@ from services.edge.wrapper import request_id
 from services.inference import Inference
 from services.pipeline.desk import Desk
 from services.readiness import State
-from vram_policy import CpuArbiter
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +119,7 @@ def _desk(entry: object) -> Desk:
     if PIPELINE in lines:
         desk: Desk = RemoteDesk(lines[PIPELINE])
     else:
-        local = local_desk(configuration, local_builder(CpuArbiter(), configuration.cpu))
+        local = local_desk(configuration)
         local.readiness.start()
         desk = local
     return FailoverDesk(desk, RemoteDesk(lines[LANE])) if LANE in lines else desk

@@ -35,14 +35,6 @@ class Library:
         """
         return self.aliases.table().generation
 
-    def serves(self, capability: Capability) -> bool:
-        """Whether a model was activated for this capability and is still there."""
-        try:
-            self.resolve(capability)
-        except ModelNotInstalled:
-            return False
-        return True
-
     def resolve(self, capability: Capability) -> InstalledModel:
         """The model that serves this capability; its file is read by `InstalledModel.read` only, which checks it.
 

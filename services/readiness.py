@@ -102,8 +102,7 @@ class Readiness:
         serving, lost = self._runners.serving, self._lost()
         if not self._warm:
             return State(ready=False, reasons=("warming up",))
-        missing = {capability: reason for capability, reason in serving.missing.items() if not serving.has(capability)}
-        words = {capability: f"{capability.alias}: {_words(reason)}" for capability, reason in missing.items()}
+        words = {capability: f"{capability.alias}: {_words(reason)}" for capability, reason in serving.missing.items()}
         words |= {capability: f"{capability.alias}: its process is not there" for capability in lost}
         required = self._configuration.models.required
         reasons = [text for capability, text in words.items() if capability in required]

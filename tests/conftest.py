@@ -13,6 +13,7 @@ os.environ["BENTOML_HOME"] = str(ROOT / ".cache" / "bentoml")  # before anything
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 from bentos.composition import Parts, compose  # noqa: E402
+from cli.bench.accuracy_table import DEEPFAKE, DEMOGRAPHICS, DETECTORS, LIVENESS, RECOGNISERS  # noqa: E402
 from cli.demo import sample  # noqa: E402
 from cli.process import Service  # noqa: E402
 from facesocial.configuration import load_configuration  # noqa: E402
@@ -20,23 +21,8 @@ from models.catalogue import load_catalogue  # noqa: E402
 from models.library import Library  # noqa: E402
 from models.pull import Installer  # noqa: E402
 
-OTHERS = (
-    "face_detection_yunet_2023mar",
-    "scrfd_500m",
-    "scrfd_2.5g",
-    "yolov8-lite-t",
-    "yolov5n-0.5",
-    "ultraface_rfb_320",
-    "mobilefacenet_hyeonjun",
-    "antispoofing_bin_128",
-    "antispoofing_bin_1.5_128",
-    "minifasnet_v2_2.7_80x80",
-    "minifasnet_v1se_4.0_80x80",
-    "meso4_df",
-    "mesoinception_f2f",
-    "genderage_v1",
-)
-"""What the tests need beside the permissive pack."""
+OTHERS = (*DETECTORS, *RECOGNISERS, *LIVENESS, *DEEPFAKE, *(model for model, _ in DEMOGRAPHICS))
+"""Every model of the accuracy tables; those of the permissive pack are among them."""
 
 
 def _folder(variable: str) -> Path:

@@ -20,14 +20,12 @@ def tiny(library: Library, make_onnx: Callable[..., bytes]) -> InstalledModel:
 
 
 def test_nothing_activated_names_the_command(library: Library) -> None:
-    assert not library.serves(Capability.MESH)
     with pytest.raises(ModelNotInstalled, match="no model serves face-mesh; `facesocial models pull` installs one"):
         library.resolve(Capability.MESH)
 
 
 def test_the_activated_model_serves(library: Library, tiny: InstalledModel) -> None:
     library.aliases.activate("face-detection", tiny.tag)
-    assert library.serves(Capability.DETECTION)
     assert library.resolve(Capability.DETECTION) == tiny
     assert library.serving() == {Capability.DETECTION: tiny}
     assert library.aliases.table().generation == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.bench import accuracy
-from cli.bench.accuracy_table import DETECTORS, LIVENESS, RECOGNISERS, pipeline_with
+from cli.bench.accuracy_table import DETECTORS, RECOGNISERS, pipeline_with
 from cli.bench.references import AGE, MESONET, NUAA, SAMPLES, verdict
 from cli.demo import sample
 from facesocial.capabilities import Capability, Task
@@ -96,11 +96,9 @@ def test_nuaa(library: Library, data: Path) -> None:
     assert threshold.value == pytest.approx(figures.threshold.value, abs=0.01), "the catalogue's figure is stale"
 
 
-@pytest.mark.parametrize("model", LIVENESS)
+@pytest.mark.parametrize("model", SAMPLES)
 def test_sample_pictures_score_as_the_reference_says(library: Library, data: Path, model: str) -> None:
     """Within 0.1 with YuNet's boxes; the crop decides, and whose boxes the reference had is not known."""
-    if model not in SAMPLES:
-        pytest.skip("nobody measured it on these pictures")
     scores = accuracy.samples(pipeline_with(library, "yunet_n_dynamic", {Capability.LIVENESS: model}), data)
     assert scores == pytest.approx(SAMPLES[model], abs=0.1)
 
