@@ -16,7 +16,8 @@ from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration
 from facesocial.errors import ConfigurationError
 from models.catalogue import Catalogue, load_catalogue
-from vram_policy.budget import Zone, share_out
+from vram_policy.budget import share_out
+from vram_policy.zones import Zone
 
 Placement: TypeAlias = Literal["embedded", "colocated", "isolated"]
 

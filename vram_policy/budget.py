@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-Zone: TypeAlias = Literal["critical", "high", "flexible"]
-
-MEBIBYTE: Final = 1 << 20
+from vram_policy.footprint import MEBIBYTE
+from vram_policy.zones import SHARES, Zone
 
 CONTEXT: Final = 450 * MEBIBYTE
 """What a CUDA context costs each process, before any model: 300 to 450 MiB (design §2)."""
 
 HEADROOM: Final = 256 * MEBIBYTE
 """Left free for the display and for what other programs take meanwhile."""
-
-SHARES: Final[dict[Zone, Fraction]] = {
-    "critical": Fraction(1, 3),
-    "high": Fraction(5, 12),
-    "flexible": Fraction(1, 4),
-}
-"""Of the budget, guaranteed to each zone: 2, 2.5 and 1.5 of 6 GB."""
 
 
 def share_out(total: int, processes: Mapping[str, tuple[Zone, ...]]) -> dict[str, int]:
