@@ -18,6 +18,9 @@
     │   ├── LicenceNotAccepted      weights that need --accept-license
     │   ├── DownloadError           no source of a file could be read
     │   └── ConversionError         the source cannot be turned into ONNX
+    ├── DeviceError                 a card failed; the CPU answers, no caller sees it
+    │   ├── OutOfDeviceMemory       it has no room
+    │   └── DeviceLost              nothing will run on it until the process starts anew
     └── ServiceError
         ├── NotReady                starting, draining, or a required model is missing
         │   └── ProcessLost         the process that does the work is gone, or went while it worked
@@ -142,6 +145,24 @@ class ConversionError(ModelError):
     """The source file does not hold the network the converter expects."""
 
     code = "conversion"
+
+
+class DeviceError(FaceSocialError):
+    """A card failed, not the request: the same work runs on the CPU."""
+
+    code = "device"
+
+
+class OutOfDeviceMemory(DeviceError):
+    """The card has no room for a session or for what a run needs."""
+
+    code = "out_of_device_memory"
+
+
+class DeviceLost(DeviceError):
+    """A sticky error: the process's context on the card is poisoned until the process ends."""
+
+    code = "device_lost"
 
 
 class ServiceError(FaceSocialError):

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vram_policy import Arbiter, Loadable
+from facesocial.errors import DeviceError
+from vram_policy import Arbiter, Lease, Loadable
 from vram_policy.lease import Array
 
 
@@ -38,8 +39,15 @@ class LeasedCore:
         self._arbiter = arbiter
 
     def run(self, inputs: Sequence[Array]) -> Computed:
-        """See `Core.run`."""
-        with self._arbiter.lease(self._model) as lease:
+        """See `Core.run`; what the card cannot finish, the CPU does."""
+        lease = self._arbiter.lease(self._model)
+        try:
+            return self._run(lease, inputs)
+        except DeviceError as error:
+            return self._run(self._arbiter.failover(lease, error), inputs)
+
+    def _run(self, lease: Lease, inputs: Sequence[Array]) -> Computed:
+        with lease:
             return Computed(lease.session.run(inputs), lease.device)
 
     def retire(self) -> None:

@@ -85,10 +85,10 @@ def local_builder(arbiter: Arbiter, cpu: CpuSettings) -> Builder:
         spec, model = installed.spec, OnnxModel(installed, cpu)
         if spec.capability is Capability.MESH:
             return MeshRunner(FaceLandmarker(spec), installed)
+        core = LeasedCore(model, arbiter)
         if spec.capability is Capability.DETECTION:
-            return DetectionRunner(detection_adapter(spec), model, arbiter)
-        core = joined(LeasedCore(model, arbiter), spec, cpu)
-        return FaceRunner(face_adapter(spec), installed.tag, core, cpu.batch)
+            return DetectionRunner(detection_adapter(spec), installed.tag, core)
+        return FaceRunner(face_adapter(spec), installed.tag, joined(core, spec, cpu), cpu.batch)
 
     return build
 

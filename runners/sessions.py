@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import onnxruntime as ort
 
@@ -12,7 +11,9 @@ from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelIntegrityError
 from models.store import InstalledModel
 from vram_policy import Session
+from vram_policy.footprint import Profile, estimate
 from vram_policy.lease import Array
+from vram_policy.zones import Zone
 
 
 class OnnxSession:
@@ -27,6 +28,10 @@ class OnnxSession:
         """See `vram_policy.Session`; the GIL is free while it computes."""
         feeds = dict(zip(self._inputs, inputs, strict=True))
         return dict(zip(self._outputs, self._session.run(None, feeds), strict=True))
+
+    def close(self) -> None:
+        """See `vram_policy.Session`."""
+        del self._session
 
 
 def cpu_options(cpu: CpuSettings) -> ort.SessionOptions:
@@ -57,7 +62,7 @@ class OnnxModel:
         return self.installed.tag
 
     @property
-    def zone(self) -> Literal["critical", "high", "flexible"]:
+    def zone(self) -> Zone:
         """The zone of the VRAM policy."""
         return self.installed.spec.zone
 
@@ -65,6 +70,13 @@ class OnnxModel:
     def pin(self) -> bool:
         """Whether it is never evicted."""
         return self.installed.spec.pin
+
+    def profile(self, card: str) -> Profile:  # noqa: ARG002 — nothing was measured yet
+        """See `vram_policy.Loadable`."""
+        return estimate(self.installed.path.stat().st_size, 0)
+
+    def warm(self, session: Session) -> None:
+        """See `vram_policy.Loadable`."""
 
     def open(self, device: str) -> Session:
         """Verify the file's digest and load it.

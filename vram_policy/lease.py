@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facesocial.errors import DeviceError
+from vram_policy.footprint import Profile
+from vram_policy.zones import Zone
+
 Array: TypeAlias = NDArray[np.generic]
+
+CPU: Final = "cpu"
+"""The device that is always there."""
 
 
 class Session(Protocol):
     """A loaded network."""
 
     def run(self, inputs: Sequence[Array]) -> dict[str, Array]:
-        """One array per input, in the network's order → output name to array, in the network's order. Thread-safe."""
+        """One array per input, in the network's order → output name to array, in the network's order. Thread-safe.
+
+        Raises:
+            OutOfDeviceMemory, DeviceLost: the card failed, not the input.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back the memory it holds. Nobody runs it any more."""
         ...
 
 
@@ -31,7 +46,7 @@ class Loadable(Protocol):
         ...
 
     @property
-    def zone(self) -> Literal["critical", "high", "flexible"]:
+    def zone(self) -> Zone:
         """Whose guarantee it counts against."""
         ...
 
@@ -40,24 +55,73 @@ class Loadable(Protocol):
         """Never evicted."""
         ...
 
+    def profile(self, card: str) -> Profile:
+        """What it takes and costs on cards of this name: measured, or an upper estimate."""
+        ...
+
     def open(self, device: str) -> Session:
-        """Load the model onto `device` (`cpu`, `cuda:0`, …). Slow; called once per residency."""
+        """Load the model onto `device` (`cpu`, `cuda:0`, …). Slow.
+
+        Raises:
+            OutOfDeviceMemory, DeviceLost: the card has no room, or is broken.
+            ModelIntegrityError: the file cannot be loaded anywhere.
+        """
+        ...
+
+    def warm(self, session: Session) -> None:
+        """Run every shape once that will ever be asked of `session`, so that it takes its memory now.
+
+        Raises:
+            OutOfDeviceMemory, DeviceLost: as `open`.
+        """
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to use a session until the `with` block ends. `device` is where it really runs."""
+_numbers = itertools.count(1)
 
-    session: Session
-    device: str
+
+class Lease:
+    """The right to use a session until it ends: at the end of the `with` block, when the work ends.
+
+    A handler that timed out leaves its work running, and the lease with it.
+    """
+
+    def __init__(self, session: Session, device: str, ended: Callable[[Lease], None] = lambda _: None) -> None:
+        self.id: Final = next(_numbers)
+        self.session: Final = session
+        self.device: Final = device
+        """Where the session really runs."""
+        self._ended = ended
+        self._lock = threading.Lock()
+        self._over = False
+
+    def end(self) -> None:
+        """Give it back; a second time is nothing."""
+        with self._lock:
+            over, self._over = self._over, True
+        if not over:
+            self._ended(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end()
 
 
 class Arbiter(Protocol):
     """Decides where a model runs, now."""
 
-    def lease(self, model: Loadable) -> AbstractContextManager[Lease]:
-        """Give a session for `model`; it stays loaded at least until the block ends."""
+    def lease(self, model: Loadable) -> Lease:
+        """A session for `model`, at once; it stays loaded at least until the lease ends."""
+        ...
+
+    def failover(self, lease: Lease, error: DeviceError) -> Lease:
+        """The card failed while `lease` was used: end it, do what the error asks for, and give a CPU session.
+
+        Raises:
+            DeviceError: the same, when the lease was one on the CPU.
+        """
         ...
 
     def retire(self, tag: str) -> None:
@@ -73,10 +137,18 @@ class CpuArbiter:
         self._opening: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    @contextmanager
-    def lease(self, model: Loadable) -> Iterator[Lease]:
+    def lease(self, model: Loadable) -> Lease:
         """Single-flight: callers that meet a load in progress wait for it; a failed load is tried again by the next."""
-        yield Lease(self._sessions.get(model.tag) or self._open(model), "cpu")
+        return Lease(self._sessions.get(model.tag) or self._open(model), CPU)
+
+    def failover(self, lease: Lease, error: DeviceError) -> Lease:
+        """See `Arbiter.failover`: there is nothing behind the CPU."""
+        lease.end()
+        raise error
+
+    def holds(self, tag: str) -> bool:
+        """Whether the model of this tag is loaded."""
+        return tag in self._sessions
 
     def retire(self, tag: str) -> None:
         """See `Arbiter.retire`; a lease keeps its session alive by itself."""
@@ -87,5 +159,5 @@ class CpuArbiter:
             opening = self._opening.setdefault(model.tag, threading.Lock())
         with opening:
             if model.tag not in self._sessions:
-                self._sessions[model.tag] = model.open("cpu")
+                self._sessions[model.tag] = model.open(CPU)
             return self._sessions[model.tag]

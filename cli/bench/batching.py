@@ -167,7 +167,9 @@ def _networks(data: bytes, cpu: CpuSettings) -> Iterator[tuple[InstalledModel, I
     library = Library.open()
     picture = Picture(data, read_header(data, LimitSettings()))
     detection = library.resolve(Capability.DETECTION)
-    detector = DetectionRunner(detection_adapter(detection.spec), OnnxModel(detection, cpu), CpuArbiter())
+    detector = DetectionRunner(
+        detection_adapter(detection.spec), detection.tag, LeasedCore(OnnxModel(detection, cpu), CpuArbiter())
+    )
     faces = detector.run(picture, 0.5, max(FACES)).results
     canvas = choose_canvas(picture.width, picture.height)
     fit = min(canvas[0] / picture.width, canvas[1] / picture.height)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ import cv2
 from cli.bench.accuracy import open_picture
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import CpuSettings
-from facesocial.errors import FaceSocialError, InputError, ModelNotInstalled
+from facesocial.errors import DeviceError, FaceSocialError, InputError, ModelNotInstalled
 from models.store import InstalledModel
 from runners.library import RunnerLibrary, local_builder
 from runners.quantisation import Sample
@@ -61,11 +60,14 @@ class Recorder:
         """Whether more is of no use, or too much to hold."""
         return len(self.samples) >= SAMPLES or sum(a.nbytes for sample in self.samples for a in sample) >= MEMORY
 
-    @contextmanager
-    def lease(self, model: Loadable) -> Iterator[Lease]:
+    def lease(self, model: Loadable) -> Lease:
         """See `vram_policy.Arbiter`."""
-        with self._arbiter.lease(model) as lease:
-            yield Lease(_Tap(lease.session, self.samples), lease.device) if model.tag == self.tag else lease
+        lease = self._arbiter.lease(model)
+        return Lease(_Tap(lease.session, self.samples), lease.device) if model.tag == self.tag else lease
+
+    def failover(self, lease: Lease, error: DeviceError) -> Lease:
+        """See `vram_policy.Arbiter`."""
+        return self._arbiter.failover(lease, error)
 
     def retire(self, tag: str) -> None:
         """See `vram_policy.Arbiter`."""
@@ -83,6 +85,10 @@ class _Tap:
         """See `vram_policy.Session`."""
         self.samples.extend(tuple(array[item : item + 1] for array in inputs) for item in range(len(inputs[0])))
         return self.session.run(inputs)
+
+    def close(self) -> None:
+        """See `vram_policy.Session`."""
+        self.session.close()
 
 
 def pipeline(models: Ensemble, arbiter: CpuArbiter | Recorder | None = None) -> Pipeline:

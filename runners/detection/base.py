@@ -13,9 +13,9 @@ import numpy as np
 from facesocial.results import Face, Image, Tensor
 from models.catalogue import ModelSpec
 from runners.base import Outcome
+from runners.core import Core
 from runners.crops import PixelSource
 from runners.tensors import to_nchw
-from vram_policy import Arbiter, Loadable
 from vram_policy.lease import Array
 
 SIDES: Final = (480, 448, 384)
@@ -61,11 +61,10 @@ class DetectionAdapter(ABC):
 class DetectionRunner:
     """Face detection on one model."""
 
-    def __init__(self, adapter: DetectionAdapter, model: Loadable, arbiter: Arbiter) -> None:
+    def __init__(self, adapter: DetectionAdapter, tag: str, core: Core) -> None:
         self.adapter = adapter
-        self.tag = model.tag
-        self._model = model
-        self._arbiter = arbiter
+        self.tag = tag
+        self._core = core
 
     def run(self, source: PixelSource, min_score: float, max_faces: int) -> Outcome[Face]:
         """Faces by falling score, boxes inside the picture, in pixels of the full-size picture."""
@@ -79,17 +78,14 @@ class DetectionRunner:
 
     def find(self, board: Image, min_score: float, max_faces: int) -> Outcome[Face]:
         """Faces by falling score on a canvas (uint8 [h, w, 3], BGR), in its pixels; they may reach outside."""
-        inputs = [to_nchw([board], self.adapter.spec.preprocessing)]
-        with self._arbiter.lease(self._model) as lease:
-            outputs = lease.session.run(inputs)
-            device = lease.device
-        candidates = self.adapter.decode(outputs, (board.shape[1], board.shape[0]), min_score)
+        computed = self._core.run([to_nchw([board], self.adapter.spec.preprocessing)])
+        candidates = self.adapter.decode(computed.outputs, (board.shape[1], board.shape[0]), min_score)
         kept = suppress(candidates, self.adapter.spec.nms_iou, max_faces)
-        return Outcome(tuple(candidates.face(index) for index in kept), device)
+        return Outcome(tuple(candidates.face(index) for index in kept), computed.device)
 
     def retire(self) -> None:
         """See `runners.base.Runner.retire`."""
-        self._arbiter.retire(self._model.tag)
+        self._core.retire()
 
 
 def choose_canvas(width: int, height: int, canvases: Sequence[tuple[int, int]] = CANVASES) -> tuple[int, int]:

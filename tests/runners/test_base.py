@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pytest
 
+from facesocial.errors import DeviceError, OutOfDeviceMemory
 from models.catalogue import ModelSpec, load_catalogue
 from runners.base import FaceAdapter, FaceRunner, Views
 from runners.core import LeasedCore
 from vram_policy import Lease, Loadable, Session
+from vram_policy.footprint import Profile, estimate
 from vram_policy.lease import Array
 
 pytestmark = pytest.mark.unit
@@ -43,16 +44,34 @@ class Recorder:
     batches: list[int] = field(default_factory=list)
     leased: int = 0
     retired: list[str] = field(default_factory=list)
+    faults: list[DeviceError] = field(default_factory=list)
 
     def open(self, device: str) -> Session:
         """It is its own session."""
         return self
 
-    @contextmanager
-    def lease(self, model: Loadable) -> Iterator[Lease]:
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def profile(self, card: str) -> Profile:
+        """Nobody asks."""
+        return estimate(0, 0)
+
+    def warm(self, session: Session) -> None:
+        """Nobody asks."""
+
+    def lease(self, model: Loadable) -> Lease:
         """Counts."""
         self.leased += 1
-        yield Lease(self, "simulated:0")
+        return Lease(self, "simulated:0", self._back)
+
+    def failover(self, lease: Lease, error: DeviceError) -> Lease:
+        """To a lease on the CPU."""
+        lease.end()
+        self.leased += 1
+        return Lease(self, "cpu", self._back)
+
+    def _back(self, lease: Lease) -> None:
         self.leased -= 1
 
     def retire(self, tag: str) -> None:
@@ -62,6 +81,8 @@ class Recorder:
     def run(self, inputs: Sequence[Array]) -> dict[str, Array]:
         """Must be under a lease."""
         assert self.leased == 1
+        if self.faults:
+            raise self.faults.pop()
         self.batches.append(len(inputs[0]))
         return {"y": inputs[0]}
 
@@ -92,6 +113,15 @@ def test_fixed_batch_graphs_run_one_by_one() -> None:
     spec = load_catalogue().spec("mobilefacenet_foamliu").model_copy(update={"dynamic_batch": False})
     _runner(spec, recorder).run(faces(3))
     assert recorder.batches == [1, 1, 1]
+
+
+def test_what_the_card_cannot_finish_the_cpu_does() -> None:
+    """Nobody sees the fault; the device is where the work was done."""
+    recorder = Recorder(faults=[OutOfDeviceMemory("full")])
+    outcome = _runner(load_catalogue().spec("mobilefacenet_foamliu"), recorder).run(faces(3))
+    assert outcome.results == (0, 1, 2)
+    assert outcome.device == "cpu"
+    assert recorder.leased == 0
 
 
 def test_a_retired_runner_gives_its_session_back() -> None:

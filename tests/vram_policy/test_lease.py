@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Literal
 
 import pytest
 
-from vram_policy import CpuArbiter
-from vram_policy.lease import Array
+from facesocial.errors import OutOfDeviceMemory
+from tests.vram_policy.fakes import INPUT, FakeModel, FakeSession
+from vram_policy import CpuArbiter, Lease
 
 pytestmark = pytest.mark.unit
 
 
-class FakeSession:
-    """Answers nothing."""
-
-    def run(self, inputs: Sequence[Array]) -> dict[str, Array]:
-        """No outputs."""
-        return {}
-
-
-@dataclass
-class FakeModel:
-    """Opens when the gate does; fails as long as it has failures left."""
-
-    tag: str = "model:1"
-    zone: Literal["critical", "high", "flexible"] = "high"
-    pin: bool = False
-    failures: int = 0
-    gate: threading.Event = field(default_factory=threading.Event)
-    opened: list[str] = field(default_factory=list)
-
-    def open(self, device: str) -> FakeSession:
-        """Count, wait, maybe fail."""
-        self.opened.append(device)
-        assert self.gate.wait(5)
-        if self.failures:
-            self.failures -= 1
-            raise OSError("no weights")
-        return FakeSession()
+def shut(model: FakeModel) -> FakeModel:
+    """It opens when its gate does."""
+    model.gate.clear()
+    return model
 
 
 def test_a_crowd_loads_once() -> None:
     """32 callers of a cold model: one load, one session."""
-    arbiter, model, arrived = CpuArbiter(), FakeModel(), threading.Barrier(33)
+    arbiter, model, arrived = CpuArbiter(), shut(FakeModel()), threading.Barrier(33)
 
     def ask() -> object:
         arrived.wait(5)
@@ -65,26 +40,23 @@ def test_a_crowd_loads_once() -> None:
 def test_the_device_is_told() -> None:
     """A lease says where it runs."""
     model = FakeModel()
-    model.gate.set()
     with CpuArbiter().lease(model) as lease:
         assert lease.device == "cpu"
 
 
 def test_a_failed_load_is_tried_again() -> None:
     """The caller that met the failure sees it; the next one loads."""
-    arbiter, model = CpuArbiter(), FakeModel(failures=1)
-    model.gate.set()
+    arbiter, model = CpuArbiter(), FakeModel(failures=[OSError("no weights")])
     with pytest.raises(OSError, match="no weights"), arbiter.lease(model):
         pass
     with arbiter.lease(model) as lease:
-        assert lease.session.run([]) == {}
+        assert lease.session.run(INPUT)["device"] == "cpu"
     assert len(model.opened) == 2
 
 
 def test_one_slow_load_does_not_hold_up_another_model() -> None:
     """Loads of different models run side by side."""
-    arbiter, slow, quick = CpuArbiter(), FakeModel("slow:1"), FakeModel("quick:1")
-    quick.gate.set()
+    arbiter, slow, quick = CpuArbiter(), shut(FakeModel("slow:1")), FakeModel("quick:1")
 
     def wait() -> None:
         with arbiter.lease(slow):
@@ -93,7 +65,7 @@ def test_one_slow_load_does_not_hold_up_another_model() -> None:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait)
         with arbiter.lease(quick) as lease:
-            assert lease.session.run([]) == {}
+            assert lease.session.run(INPUT)["device"] == "cpu"
         slow.gate.set()
         waiting.result(5)
 
@@ -101,11 +73,27 @@ def test_one_slow_load_does_not_hold_up_another_model() -> None:
 def test_a_retired_model_is_opened_anew_and_a_lease_outlives_it() -> None:
     """Nobody's session is taken away while it is used."""
     arbiter, model = CpuArbiter(), FakeModel()
-    model.gate.set()
     with arbiter.lease(model) as lease:
         arbiter.retire(model.tag)
-        assert lease.session.run([]) == {}
+        assert lease.session.run(INPUT)["device"] == "cpu"
     arbiter.retire("unknown:1")
     with arbiter.lease(model) as again:
         assert again.session is not lease.session
     assert model.opened == ["cpu", "cpu"]
+
+
+def test_a_lease_ends_once() -> None:
+    """However often it is told to."""
+    ended: list[int] = []
+    lease = Lease(FakeSession("cpu"), "cpu", lambda lease: ended.append(lease.id))
+    with lease:
+        lease.end()
+    lease.end()
+    assert ended == [lease.id]
+
+
+def test_nothing_stands_behind_the_cpu() -> None:
+    """A failure there is the caller's."""
+    arbiter, model = CpuArbiter(), FakeModel()
+    with pytest.raises(OutOfDeviceMemory):
+        arbiter.failover(arbiter.lease(model), OutOfDeviceMemory("full"))

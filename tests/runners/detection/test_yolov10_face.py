@@ -10,6 +10,7 @@ from onnx import helper
 from cli.bench.accuracy import open_picture
 from facesocial.results import Face
 from models.catalogue import load_catalogue
+from runners.core import LeasedCore
 from runners.detection.base import DetectionRunner
 from runners.detection.yolov10_face import YoloV10Face
 from tests.runners.conftest import Generate
@@ -48,7 +49,7 @@ def runner(generate: Generate) -> DetectionRunner:
         ],
         {"from": np.zeros(4, np.int64), "to": np.ones(4, np.int64), "rows": rows, "mask": mask, "rest": 1 - mask},
     )
-    return DetectionRunner(YoloV10Face(model.installed.spec), model, CpuArbiter())
+    return DetectionRunner(YoloV10Face(model.installed.spec), model.tag, LeasedCore(model, CpuArbiter()))
 
 
 @pytest.mark.integration
