@@ -32,7 +32,8 @@ def _resolution(configuration: Configuration) -> Resolution:
     if os.environ.get(BUILD):
         return everything(make_runtime())
     Library.open().check(configuration.models.required)
-    resolution = resolve(configuration, device.totals(), is_wsl(platform.release()), make_runtime())
+    totals = [card.total for card in device.cards()]
+    resolution = resolve(configuration, totals, is_wsl(platform.release()), make_runtime())
     refuse_unsafe_sockets(os.environ, platform.release(), resolution.processes)
     publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict
     return resolution

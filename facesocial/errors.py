@@ -24,6 +24,7 @@
     └── ServiceError
         ├── NotReady                starting, draining, or a required model is missing
         │   └── ProcessLost         the process that does the work is gone, or went while it worked
+        ├── Conflict                the present state does not allow it
         ├── Overloaded              no room in the queue
         └── DeadlineExceeded        the work took longer than permitted
 
@@ -179,6 +180,12 @@ class NotReady(ServiceError):
 
 class ProcessLost(NotReady):
     """The inner process is not there, or ended before it answered; the supervisor starts it again."""
+
+
+class Conflict(ServiceError):
+    """The present state does not allow it."""
+
+    code = "conflict"
 
 
 class Overloaded(ServiceError):

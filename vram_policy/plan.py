@@ -171,13 +171,23 @@ def _pays(target: Target, victims: Sequence[Resident], rules: Rules, *, own: boo
 
 def _longest_idle(candidates: Sequence[Resident], missing: int) -> Sequence[Resident] | None:
     """Lowest zone first, then longest idle, until it is enough."""
-    victims: list[Resident] = []
-    for one in sorted(candidates, key=lambda one: (RANK[one.zone], -one.idle, one.tag)):
+    victims = first(sorted(candidates, key=_idleness), missing)
+    return victims if sum(one.bytes for one in victims) >= missing else None
+
+
+def _idleness(one: Resident) -> tuple[int, float, str]:
+    return RANK[one.zone], -one.idle, one.tag
+
+
+def first(residents: Sequence[Resident], missing: int) -> list[Resident]:
+    """As many of the first as it takes to free `missing` bytes, or all."""
+    taken: list[Resident] = []
+    for one in residents:
         if missing <= 0:
             break
-        victims.append(one)
+        taken.append(one)
         missing -= one.bytes
-    return victims if missing <= 0 else None
+    return taken
 
 
 def _cheapest(candidates: Sequence[Resident], missing: int) -> Sequence[Resident] | None:
@@ -210,3 +220,20 @@ def _enough(candidates: Sequence[Resident], missing: int) -> Iterator[tuple[Resi
                 yield victims
     if not found:
         yield tuple(ordered)
+
+
+def idle(residents: Sequence[Resident], rules: Rules, zone: Zone = "critical") -> list[Resident]:
+    """Who may leave for nobody: because the card ran out of memory at a model of `zone`, or others want the memory.
+
+    Nothing young, nothing of a higher zone. Lowest zone first, then longest idle.
+    """
+    free = [
+        one
+        for one in residents
+        if one.settled
+        and not one.pinned
+        and one.zone != "critical"
+        and RANK[one.zone] <= RANK[zone]
+        and one.age >= rules.residency
+    ]
+    return sorted(free, key=_idleness)

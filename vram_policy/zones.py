@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 
@@ -21,3 +22,11 @@ RANK: Final[dict[Zone, int]] = {"critical": 2, "high": 1, "flexible": 0}
 def share(budget: int, zone: Zone) -> int:
     """Bytes of `budget` that are guaranteed to `zone`."""
     return int(budget * SHARES[zone])
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a model stands: its zone, and whether it is never evicted."""
+
+    zone: Zone
+    pin: bool = False

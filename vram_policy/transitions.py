@@ -1,0 +1,164 @@
+"""Loads and unloads, step by step, in the loader's threads. What the card says decides, not what we hoped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from facesocial.errors import DeviceLost, FaceSocialError, OutOfDeviceMemory
+from vram_policy.card import Card
+from vram_policy.ledger import Ledger, Residency, State
+from vram_policy.loader import Job, Loader
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS: Final = 0.01
+"""Between two looks at whether closed memory is free."""
+
+RELEASE_SECONDS: Final = 5.0
+"""After which memory that is still held counts as leaked."""
+
+
+class Watcher(Protocol):
+    """Is told how each transition ended, under the lock."""
+
+    def arrived(self, entry: Residency, taken: int | None) -> None:
+        """It is ready; `taken`: bytes by the card's own numbers, None when another load ran beside it."""
+        ...
+
+    def make_room(self, entry: Residency) -> bool:
+        """The card had no room for it: make others leave; False: nobody may."""
+        ...
+
+    def left(self, entry: Residency, leaked: int) -> None:
+        """It is gone, but for `leaked` bytes."""
+        ...
+
+    def failed(self, entry: Residency, error: Exception) -> None:
+        """It did not arrive."""
+        ...
+
+    def lost(self, error: DeviceLost) -> None:
+        """Nothing will run on the card any more."""
+        ...
+
+
+class Transitions:
+    """Starts what the ledger says may begin, and carries it out.
+
+    Args:
+        changed: the arbiter's lock; notified after every change.
+        context: bytes that the process takes of the card before any model.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        ledger: Ledger,
+        changed: threading.Condition,
+        loader: Loader,
+        watcher: Watcher,
+        context: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._card = card
+        self._ledger = ledger
+        self._changed = changed
+        self._loader = loader
+        self._watcher = watcher
+        self._context = context
+        self._clock = clock
+
+    def advance(self) -> None:
+        """Start every job that may run now. The lock is held."""
+        while entry := self._ledger.begin():
+            self._loader.start(self._unload(entry) if entry.state is State.UNLOADING else self._load(entry))
+        self._changed.notify_all()
+
+    def _load(self, entry: Residency) -> Job:
+        try:
+            with self._changed:
+                alone, before = self._alone(entry), self._card.memory()
+                if before.free < entry.charged:
+                    raise OutOfDeviceMemory("a second program took the memory meanwhile")
+            entry.session = self._card.open(entry.model)
+            with self._changed:
+                entry.state = State.WARMING
+            yield 0.0
+            entry.model.warm(entry.session)
+            after = self._card.memory()
+        except DeviceLost as error:
+            with self._changed:
+                self._watcher.lost(error)
+                self._give_up(entry, error)
+        except OutOfDeviceMemory as error:
+            self._make_room(entry, error)
+        except Exception as error:
+            if not isinstance(error, FaceSocialError):
+                log.exception("a model cannot be loaded onto the card", model=entry.tag)
+            with self._changed:
+                self._give_up(entry, error)
+        else:
+            with self._changed:
+                taken = after.own - before.own if alone and self._alone(entry) and before.own else None
+                self._ledger.arrive(entry, self._clock())
+                self._watcher.arrived(entry, taken)
+                self.advance()
+
+    def _unload(self, entry: Residency) -> Job:
+        if entry.session:
+            entry.session.close()
+            entry.session = None
+        give_up = self._clock() + RELEASE_SECONDS
+        while True:
+            try:
+                own = self._card.memory().own
+            except DeviceLost as error:
+                with self._changed:
+                    self._watcher.lost(error)
+                    return
+            with self._changed:
+                rest = max(0, own - self._context - (self._ledger.held - entry.charged))
+                late = self._clock() >= give_up
+                if not rest or late:
+                    self._leave(entry, min(rest, entry.charged))
+                    return
+            yield LOOK_SECONDS
+
+    def _leave(self, entry: Residency, leaked: int) -> None:
+        heir = entry.heir
+        enough = self._ledger.release(entry, leaked)
+        self._watcher.left(entry, leaked)
+        if heir and not enough:
+            self._ledger.drop(heir)
+            self._watcher.failed(heir, OutOfDeviceMemory("those who left did not give back enough"))
+        self.advance()
+
+    def _alone(self, entry: Residency) -> bool:
+        """Whether the card's numbers tell what this load takes."""
+        return not any(other.begun for other in self._ledger if other is not entry)
+
+    def _make_room(self, entry: Residency, error: OutOfDeviceMemory) -> None:
+        """Have the idle leave and try once more; then no more."""
+        if entry.session:
+            entry.session.close()
+            entry.session = None
+        with self._changed:
+            entry.tried += 1
+            again = entry.tried == 1 and not entry.doomed and self._watcher.make_room(entry)
+            log.warning("the card has no room", model=entry.tag, tried=entry.tried, again=again)
+            if again:
+                self._ledger.postpone(entry)
+                self.advance()
+            else:
+                self._give_up(entry, error)
+
+    def _give_up(self, entry: Residency, error: Exception) -> None:
+        """Under the lock."""
+        self._ledger.drop(entry)
+        self._watcher.failed(entry, error)
+        self.advance()
