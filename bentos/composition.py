@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from services.pipeline.desk import LocalDesk
 from services.pipeline.pipeline import Pipeline
 from services.readiness import Readiness
 from vram_policy import CpuArbiter
+from vram_policy.cards import CardsArbiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,19 @@ class Parts:
 
 
 def compose(configuration: Configuration) -> Parts:
-    """Edge, pipeline and runners in one process. No session is opened yet."""
-    desk = local_desk(configuration)
+    """Edge, pipeline and runners in one process, on its CPU. No session is opened yet."""
+    desk = local_desk(configuration, CardsArbiter(CpuArbiter()))
     return Parts(desk.runners, desk.pipeline, desk, Inference(desk, configuration))
 
 
-def local_desk(configuration: Configuration) -> LocalDesk:
-    """A desk in this process whose runners are in it too."""
-    build = local_builder(CpuArbiter(), configuration.cpu)
-    return _desk(configuration, build, configuration.cpu.requests, frozenset)
+def local_desk(configuration: Configuration, arbiter: CardsArbiter) -> LocalDesk:
+    """A desk in this process whose runners are in it too, where `arbiter` says."""
+
+    def losses() -> list[str]:
+        return [f"{one.card.device} is lost: the CPU answers" for one in arbiter.arbiters if one.loss]
+
+    build = local_builder(arbiter, configuration.cpu)
+    return _desk(configuration, build, configuration.cpu.requests, frozenset, losses)
 
 
 def desk_of_processes(
@@ -50,10 +55,14 @@ def desk_of_processes(
 
 
 def _desk(
-    configuration: Configuration, build: Builder, side_by_side: int, lost: Callable[[], Collection[Capability]]
+    configuration: Configuration,
+    build: Builder,
+    side_by_side: int,
+    lost: Callable[[], Collection[Capability]],
+    losses: Callable[[], Sequence[str]] = tuple,
 ) -> LocalDesk:
     runners = RunnerLibrary(Library.open(), build)
     pipeline = Pipeline(runners, side_by_side)
-    readiness = Readiness(runners, configuration, lost)
+    readiness = Readiness(runners, configuration, lost, losses)
     threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="request")
     return LocalDesk(runners, pipeline, readiness, configuration, threads)

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import bentoml
 import structlog
@@ -19,8 +19,9 @@ from bentoml.validators import ContentType
 from bentos.composition import desk_of_processes, local_desk
 from bentos.placement import LANE, PIPELINE, runner_name
 from bentos.presence import Presence, hold
-from bentos.remote import Line
+from bentos.remote import Line, RunnersResidency
 from bentos.setting import configuration, resolution
+from bentos.vram import Recycler, arbiter_of
 from facesocial import wire
 from facesocial.capabilities import Capability
 from facesocial.errors import DeadlineExceeded, FaceSocialError, ModelError
@@ -31,7 +32,7 @@ from services.deadline import within
 from services.pipeline.desk import LocalDesk
 from services.pipeline.inquiry import Inquiry
 from services.readiness import rehearse
-from vram_policy import CpuArbiter
+from services.residency import LocalResidency, Order, Residency
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +51,19 @@ OPTIONS: Final[dict[str, Any]] = {
 class _Desk:
     """The pipeline of a process of its own."""
 
-    def __init__(self, name: str, desk: LocalDesk) -> None:
+    def __init__(self, name: str, desk: LocalDesk, residency: Residency) -> None:
         self._name = name
         self._desk = desk
+        self._residency = residency
         desk.readiness.start(self._arrive)
 
     def _arrive(self) -> None:
         """Be there; not before everything is warm, for who calls would wait for it."""
         self._lock = hold(resolution.lock(self._name))
+
+    def _leave(self) -> None:
+        """Be there no more; what was begun comes to its end."""
+        self._lock.close()
 
     @bentoml.on_shutdown
     async def close(self) -> None:
@@ -85,13 +91,18 @@ class _Desk:
         """Whether it can answer."""
         return await _replied(self._desk.state)
 
+    @bentoml.api
+    async def vram(self, content: Octets, /) -> Octets:
+        """See `services.residency.Residency.obey`."""
+        return await _obeyed(self._residency, content)
+
 
 class _Pipeline(_Desk):
     """The pipeline with every model (`colocated`), or with a process for each capability (`isolated`)."""
 
     def __init__(self) -> None:
         if resolution.placement != "isolated":
-            super().__init__(PIPELINE, local_desk(configuration))
+            super().__init__(PIPELINE, *_local(PIPELINE, self._leave))
             return
         lines = {capability: _line(self, runner_name(capability)) for capability in Capability}
         loop, seconds = asyncio.get_running_loop(), configuration.server.deadline_ms / 1000
@@ -100,14 +111,16 @@ class _Pipeline(_Desk):
         def lost() -> set[Capability]:
             return {capability for capability, line in lines.items() if not line.alive}
 
-        super().__init__(PIPELINE, desk_of_processes(configuration, remote_builder(sends), lost))
+        desk = desk_of_processes(configuration, remote_builder(sends), lost)
+        owners: dict[Capability, Line] = {of: line for of, line in lines.items() if of is not Capability.MESH}
+        super().__init__(PIPELINE, desk, RunnersResidency(owners))
 
 
 class _Lane(_Desk):
     """Every model on the CPU, for when another process is gone."""
 
     def __init__(self) -> None:
-        super().__init__(LANE, local_desk(configuration))
+        super().__init__(LANE, *_local(LANE, self._leave))
 
 
 class _Runner:
@@ -116,7 +129,10 @@ class _Runner:
     capability: Capability
 
     def __init__(self) -> None:
-        self._bench = Bench(self.capability, Library.open(), local_builder(CpuArbiter(), configuration.cpu))
+        name, library = runner_name(self.capability), Library.open()
+        arbiter = arbiter_of(name, configuration, resolution, Recycler(name, resolution, self._leave))
+        self._residency = LocalResidency(name, arbiter, library)
+        self._bench = Bench(self.capability, library, local_builder(arbiter, configuration.cpu))
         self._threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="run")
         self._threads.submit(self._arrive)
 
@@ -130,6 +146,10 @@ class _Runner:
             log.exception("the model does not run", capability=self.capability.value)
         self._lock = hold(resolution.lock(runner_name(self.capability)))
 
+    def _leave(self) -> None:
+        """Be there no more; what was begun comes to its end."""
+        self._lock.close()
+
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Let what runs come to its end."""
@@ -140,6 +160,24 @@ class _Runner:
         """See `runners.remote.Bench.answer`."""
         loop = asyncio.get_running_loop()
         return await _replied(lambda: loop.run_in_executor(self._threads, self._bench.answer, content))
+
+    @bentoml.api
+    async def vram(self, content: Octets, /) -> Octets:
+        """See `services.residency.Residency.obey`."""
+        return await _obeyed(self._residency, content)
+
+
+def _local(name: str, leave: Callable[[], object]) -> tuple[LocalDesk, Residency]:
+    """The whole pipeline in this process, and its cards."""
+    arbiter = arbiter_of(name, configuration, resolution, Recycler(name, resolution, leave))
+    return local_desk(configuration, arbiter), LocalResidency(name, arbiter, Library.open())
+
+
+async def _obeyed(residency: Residency, content: bytes) -> bytes:
+    async def reports() -> object:
+        return await residency.obey(wire.decode(content, cast("type[Order]", Order)))
+
+    return await _replied(reports)
 
 
 async def _replied(work: Callable[[], Awaitable[object]], **known: str) -> bytes:
@@ -164,17 +202,25 @@ def needing(kind: type[Kind], services: Mapping[str, Service[Any]]) -> type[Kind
     return type(kind.__name__, (kind,), {"__doc__": kind.__doc__, "__module__": kind.__module__, **fields})
 
 
+def _options(name: str) -> dict[str, Any]:
+    """Of an inner service: the card's share it is given, and which cards its process sees."""
+    share, visible = resolution.share(name), resolution.visible(name)
+    resources = {"resources": {"gpu": share}} if share else {}
+    hidden = {"envs": [{"name": "CUDA_VISIBLE_DEVICES", "value": visible}]} if visible else {}
+    return {"name": name, **OPTIONS, **resources, **hidden}
+
+
 def _runner_service(capability: Capability) -> Service[_Runner]:
     kind = type(f"{capability.value.title()}Runner", (_Runner,), {"capability": capability, "__doc__": _Runner.__doc__})
-    service: Service[_Runner] = bentoml.service(name=runner_name(capability), **OPTIONS)(kind)
+    service: Service[_Runner] = bentoml.service(**_options(runner_name(capability)))(kind)
     return service
 
 
 RUNNERS: Final = {runner_name(capability): _runner_service(capability) for capability in Capability}
-PIPELINE_SERVICE: Final[Service[_Pipeline]] = bentoml.service(name=PIPELINE, **OPTIONS)(
+PIPELINE_SERVICE: Final[Service[_Pipeline]] = bentoml.service(**_options(PIPELINE))(
     needing(_Pipeline, RUNNERS if resolution.placement == "isolated" else {})
 )
-LANE_SERVICE: Final[Service[_Lane]] = bentoml.service(name=LANE, **OPTIONS)(_Lane)
+LANE_SERVICE: Final[Service[_Lane]] = bentoml.service(**_options(LANE))(_Lane)
 
 
 def services() -> dict[str, Service[Any]]:

@@ -16,7 +16,9 @@ from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration
 from facesocial.errors import ConfigurationError
 from models.catalogue import Catalogue, load_catalogue
-from vram_policy.budget import share_out
+from vram_policy.budget import spread
+from vram_policy.choice import Choice
+from vram_policy.footprint import MEBIBYTE
 from vram_policy.zones import Zone
 
 Placement: TypeAlias = Literal["embedded", "colocated", "isolated"]
@@ -27,8 +29,13 @@ VARIABLE: Final = "FACESOCIAL_RESOLUTION"
 BUILD: Final = "FACESOCIAL_BUILD"
 """Set while a bento is built. It freezes its list of services then, so all must be there to serve in any placement."""
 
+ENTRY: Final = "facesocial"
 PIPELINE: Final = "facesocial_pipeline"
 LANE: Final = "facesocial_lane"
+
+
+NO_CARD: Final = "-1"
+"""CUDA_VISIBLE_DEVICES that shows none; BentoML takes an empty one for unset."""
 
 
 def runner_name(capability: Capability) -> str:
@@ -43,13 +50,15 @@ class Resolution(msgspec.Struct, frozen=True):
         placement: `embedded`: all in the entry's process; `colocated`: the pipeline and every model in one process
             beside it; `isolated`: the pipeline in one, each capability in one of its own.
         lane: whether one more process holds every model on the CPU.
-        budgets: bytes of the card, by the name of the service whose process may use them; empty without a card.
+        cards: those that are used, in the order in which CUDA counts them in a process that sees all of them.
+        budgets: bytes by card (its place in `cards`), by the name of the service whose process may use them.
         runtime: folder of mode 0700 for locks and control sockets.
     """
 
     placement: Placement
     lane: bool
-    budgets: dict[str, int]
+    cards: tuple[Choice, ...]
+    budgets: dict[str, dict[int, int]]
     runtime: str
 
     @property
@@ -57,23 +66,37 @@ class Resolution(msgspec.Struct, frozen=True):
         """Whether there are inner processes."""
         return self.placement != "embedded" or self.lane
 
+    def visible(self, name: str) -> str | None:
+        """CUDA_VISIBLE_DEVICES of the process of this service; None: there is no card to hide."""
+        if not self.cards:
+            return None
+        mine = [self.cards[place] for place in self.budgets.get(name, {})]
+        return ",".join(str(card.index) for card in mine if card.kind == "cuda") or NO_CARD
+
+    def share(self, name: str) -> float:
+        """Of one card, what the process of this service may take: BentoML's `resources`."""
+        return sum(bytes_ / self.cards[place].total for place, bytes_ in self.budgets.get(name, {}).items())
+
     def lock(self, name: str) -> Path:
         """The file that the process of this service holds locked while it lives."""
         return Path(self.runtime, f"{name}.lock")
 
 
-def resolve(configuration: Configuration, cards: Sequence[int], wsl: bool, runtime: str) -> Resolution:
-    """The placement and the budgets, from static facts alone: `cards` are bytes of each card's memory."""
+def resolve(configuration: Configuration, cards: Sequence[Choice], wsl: bool, runtime: str) -> Resolution:
+    """The placement and the budgets, from static facts alone."""
     asked = configuration.placement
     lane = configuration.cpu_lane == "on" or (configuration.cpu_lane == "auto" and bool(cards) and not wsl)
     placement: Placement = asked if asked != "auto" else "colocated" if cards and not wsl else "embedded"
-    budgets = share_out(cards[0], owners(placement, load_catalogue())) if cards else {}
-    return Resolution(placement, lane, budgets, runtime)
+    vram, totals = configuration.vram, [card.total for card in cards]
+    limit = None if vram.budget_mib is None else vram.budget_mib * MEBIBYTE
+    processes = owners(placement, load_catalogue())
+    budgets = spread(totals, processes, vram.headroom_mib * MEBIBYTE, limit) if cards else {}
+    return Resolution(placement, lane, tuple(cards), budgets, runtime)
 
 
 def everything(runtime: str) -> Resolution:
     """Every service there is, for the build."""
-    return Resolution("isolated", True, {}, runtime)
+    return Resolution("isolated", True, (), {}, runtime)
 
 
 def owners(placement: Placement, catalogue: Catalogue) -> dict[str, tuple[Zone, ...]]:
@@ -85,13 +108,15 @@ def owners(placement: Placement, catalogue: Catalogue) -> dict[str, tuple[Zone, 
     }
     if placement == "isolated":
         return {runner_name(capability): (zone,) for capability, zone in zones.items()}
-    return {"facesocial" if placement == "embedded" else PIPELINE: tuple(zones.values())}
+    return {ENTRY if placement == "embedded" else PIPELINE: tuple(zones.values())}
 
 
 def publish(resolution: Resolution, environment: dict[str, str]) -> None:
     """Tell the workers that will inherit `environment`. BentoML gives out no GPUs: the policy does."""
     environment[VARIABLE] = msgspec.json.encode(resolution).decode()
     environment["BENTOML_DISABLE_GPU_ALLOCATION"] = "1"
+    environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as the driver counts
+    environment.pop("CUDA_VISIBLE_DEVICES", None)  # the policy has heeded it; each process gets its own
 
 
 def inherited(environment: Mapping[str, str]) -> Resolution:

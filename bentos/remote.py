@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,12 +13,14 @@ from bentoml.exceptions import BentoMLException
 
 from bentos.presence import Presence
 from facesocial import wire
-from facesocial.errors import NotReady, ProcessLost
+from facesocial.capabilities import Capability
+from facesocial.errors import Conflict, NotReady, ProcessLost
 from runners.remote import Send
 from services.pipeline.desk import Desk
 from services.pipeline.inquiry import Inquiry
 from services.pipeline.report import Findings, open_findings
 from services.readiness import State
+from services.residency import Load, Look, Order, ProcessReport, Unload
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +99,35 @@ class RemoteDesk:
 
     def close(self) -> None:
         """Its process closes itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteResidency:
+    """The cards of another process, or of those behind it."""
+
+    line: Line
+
+    async def obey(self, order: Order) -> tuple[ProcessReport, ...]:
+        """See `Residency.obey`."""
+        return wire.open_reply(await self.line.call("vram", wire.encode(order)), tuple[ProcessReport, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class RunnersResidency:
+    """The cards of the processes that each hold one capability."""
+
+    lines: Mapping[Capability, Line]
+
+    async def obey(self, order: Order) -> tuple[ProcessReport, ...]:
+        """See `Residency.obey`: a move goes to the process it concerns, the rest to all that are there."""
+        if isinstance(order, Load | Unload):
+            if order.capability not in self.lines:
+                raise Conflict(f"{order.capability.alias} runs on the CPU alone")
+            await RemoteResidency(self.lines[order.capability]).obey(order)
+            order = Look()
+        present = [RemoteResidency(line).obey(order) for line in self.lines.values() if line.alive]
+        reports = await asyncio.gather(*present, return_exceptions=True)
+        return tuple(report for found in reports if not isinstance(found, BaseException) for report in found)
 
 
 @dataclass(frozen=True, slots=True)

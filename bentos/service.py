@@ -14,19 +14,24 @@ from starlette.responses import Response
 
 from bentos import inner
 from bentos.composition import local_desk
-from bentos.placement import LANE, PIPELINE
-from bentos.remote import FailoverDesk, RemoteDesk
+from bentos.placement import ENTRY, LANE, PIPELINE
+from bentos.remote import FailoverDesk, RemoteDesk, RemoteResidency
 from bentos.server import serve_behind_edge
-from bentos.setting import configuration
+from bentos.setting import configuration, resolution
+from bentos.vram import arbiter_of
 from facesocial.capabilities import Task
+from models.library import Library
+from services.administration import Office
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.deadline import within
+from services.edge.administration import administration
 from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
 from services.edge.problems import problem_of
 from services.edge.wrapper import request_id
 from services.inference import Inference
 from services.pipeline.desk import Desk
 from services.readiness import State
+from services.residency import LocalResidency, Residency
 
 log = structlog.get_logger(__name__)
 
@@ -35,9 +40,10 @@ class _FaceSocial:
     """Faces in a picture: where, who, live, genuine, how old."""
 
     def __init__(self) -> None:
-        self._desk = _desk(self)
+        self._desk, residency = _parts(self)
         self._inference = Inference(self._desk, configuration)
         readiness.follow(self._desk)
+        office.open(residency)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
@@ -113,20 +119,24 @@ class _Readiness:
         return await self._desk.state() if self._desk else State(ready=False, reasons=("starting",))
 
 
-def _desk(entry: object) -> Desk:
-    """Where this placement answers inquiries."""
+def _parts(entry: object) -> tuple[Desk, Residency]:
+    """Where this placement answers inquiries, and where its cards are."""
     lines = inner.lines(entry)
+    arbiter = arbiter_of(ENTRY, configuration, resolution)
+    residency: Residency = LocalResidency(ENTRY, arbiter, Library.open())
     if PIPELINE in lines:
         desk: Desk = RemoteDesk(lines[PIPELINE])
+        residency = RemoteResidency(lines[PIPELINE])
     else:
-        local = local_desk(configuration)
+        local = local_desk(configuration, arbiter)
         local.readiness.start()
         desk = local
-    return FailoverDesk(desk, RemoteDesk(lines[LANE])) if LANE in lines else desk
+    return FailoverDesk(desk, RemoteDesk(lines[LANE])) if LANE in lines else desk, residency
 
 
 readiness = _Readiness()
-FaceSocial: Service[Any] = bentoml.service(name="facesocial", **inner.OPTIONS)(
-    inner.needing(_FaceSocial, inner.services())
+office = Office(configuration)
+FaceSocial: Service[Any] = bentoml.service(name=ENTRY, **inner.OPTIONS)(
+    bentoml.asgi_app(administration(office), path="/")(inner.needing(_FaceSocial, inner.services()))
 )
 serve_behind_edge(readiness.state)

@@ -17,6 +17,7 @@ from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
 from models.library import Library
 from vram_policy import device
+from vram_policy.choice import choose
 
 
 def _resolution(configuration: Configuration) -> Resolution:
@@ -32,8 +33,8 @@ def _resolution(configuration: Configuration) -> Resolution:
     if os.environ.get(BUILD):
         return everything(make_runtime())
     Library.open().check(configuration.models.required)
-    totals = [card.total for card in device.cards()]
-    resolution = resolve(configuration, totals, is_wsl(platform.release()), make_runtime())
+    cards = choose(configuration.vram.gpu, device.cards(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    resolution = resolve(configuration, cards, is_wsl(platform.release()), make_runtime())
     refuse_unsafe_sockets(os.environ, platform.release(), resolution.processes)
     publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict
     return resolution

@@ -10,7 +10,9 @@
     │   ├── UnsupportedMediaType    not JPEG, PNG or WebP by content
     │   ├── ImageTruncated          the header is fine, the pixels are not
     │   ├── ImageDimensions         a side outside the permitted range
-    │   └── InvalidParameter        a field outside its range or unknown
+    │   ├── InvalidParameter        a field outside its range or unknown
+    │   ├── NotFound                what it names is not there
+    │   └── Forbidden               not for this caller
     ├── ModelError
     │   ├── ModelNotInstalled       no model is registered under this alias
     │   ├── UnknownModel            the catalogue has no such entry
@@ -104,6 +106,18 @@ class InvalidParameter(InputError):
     """A form field or query parameter is unknown or out of range."""
 
     code = "validation_error"
+
+
+class NotFound(InputError):
+    """What the request names is not there."""
+
+    code = "not_found"
+
+
+class Forbidden(InputError):
+    """This caller may not."""
+
+    code = "forbidden"
 
 
 class ModelError(FaceSocialError):

@@ -6,7 +6,7 @@ A model answers only after it has run once. Until then, and when it fails, what 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,6 +70,7 @@ class Readiness:
         runners: what serves; nobody else changes it.
         configuration: which capabilities are required.
         lost: capabilities whose process is not there at this moment.
+        losses: what else is gone that the rest stands in for, in words.
     """
 
     def __init__(
@@ -77,10 +78,12 @@ class Readiness:
         runners: RunnerLibrary,
         configuration: Configuration,
         lost: Callable[[], Collection[Capability]] = frozenset,
+        losses: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._runners = runners
         self._configuration = configuration
         self._lost = lost
+        self._losses = losses
         self._proven: set[str] = set()
         self._failures: dict[Capability, Failure] = {}
         self._absent: frozenset[Capability] = frozenset()
@@ -113,7 +116,7 @@ class Readiness:
             for capability, failure in self._failures.items()
             if serving.has(capability)
         ]
-        return State(not reasons, tuple(reasons), tuple(degraded), serving.generation)
+        return State(not reasons, tuple(reasons), (*degraded, *self._losses()), serving.generation)
 
     def turn(self) -> None:
         """Bring into service what the aliases name now, as far as it runs; in place of the rest, what served."""

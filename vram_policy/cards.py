@@ -1,4 +1,4 @@
-"""Several cards in one process: each model has its place on one of them, and keeps it."""
+"""The cards of one process: each model has its place on one of them, and keeps it. Without a card, the CPU."""
 
 from __future__ import annotations
 
@@ -8,35 +8,42 @@ from typing import Final
 
 from facesocial.errors import DeviceError
 from vram_policy.arbiter import GpuArbiter
-from vram_policy.lease import Lease, Loadable
+from vram_policy.lease import CpuArbiter, Lease, Loadable
 
 
 class CardsArbiter:
-    """An `Arbiter` over one arbiter a card, in the order of the cards."""
+    """An `Arbiter` over one arbiter a card; `cpu` is the one they all fall back to."""
 
-    def __init__(self, arbiters: Sequence[GpuArbiter]) -> None:
+    def __init__(self, cpu: CpuArbiter, arbiters: Sequence[GpuArbiter] = ()) -> None:
         self.arbiters: Final = tuple(arbiters)
+        self._cpu = cpu
         self._places: dict[str, tuple[GpuArbiter, int]] = {}
         self._lock = threading.Lock()
 
     def lease(self, model: Loadable) -> Lease:
         """See `Arbiter.lease`."""
-        return self.place(model).lease(model)
+        return (self._place(model) or self._cpu).lease(model)
 
     def failover(self, lease: Lease, error: DeviceError) -> Lease:
         """See `Arbiter.failover`."""
-        owner = next((one for one in self.arbiters if one.card.device == lease.device), self.arbiters[0])
+        owner = next((one for one in self.arbiters if one.card.device == lease.device), self._cpu)
         return owner.failover(lease, error)
 
     def retire(self, tag: str) -> None:
         """See `Arbiter.retire`."""
         with self._lock:
-            place = self._places.pop(tag, None)
-        if place:
-            place[0].retire(tag)
+            owner, _ = self._places.pop(tag, (self._cpu, 0))
+        owner.retire(tag)
 
-    def place(self, model: Loadable) -> GpuArbiter:
-        """Its card. A new model, or one whose card is lost, gets the one with most of its budget left unpromised."""
+    def find(self, tag: str) -> GpuArbiter | None:
+        """Whose card the model of this tag has its place on; None: it was never asked for, or there is no card."""
+        place = self._places.get(tag)
+        return place[0] if place else None
+
+    def _place(self, model: Loadable) -> GpuArbiter | None:
+        """A new model, or one whose card is lost, gets the card with most of its budget left unpromised."""
+        if not self.arbiters:
+            return None
         with self._lock:
             if (known := self._places.get(model.tag)) and not known[0].loss:
                 return known[0]
@@ -44,11 +51,6 @@ class CardsArbiter:
             owner = max(able, key=self._unpromised)
             self._places[model.tag] = owner, model.profile(owner.card.name).footprint.peak
             return owner
-
-    def find(self, tag: str) -> GpuArbiter | None:
-        """Where the model of this tag has its place."""
-        place = self._places.get(tag)
-        return place[0] if place else None
 
     def _unpromised(self, arbiter: GpuArbiter) -> int:
         return arbiter.budget - sum(size for owner, size in self._places.values() if owner is arbiter)

@@ -9,7 +9,9 @@ from facesocial.configuration.tree import (
     LoggingSettings,
     ModelSettings,
     ServerSettings,
+    StandSettings,
     TlsSettings,
+    VramSettings,
 )
 
 __all__ = [
@@ -20,7 +22,9 @@ __all__ = [
     "LoggingSettings",
     "ModelSettings",
     "ServerSettings",
+    "StandSettings",
     "TlsSettings",
+    "VramSettings",
     "find_file",
     "load_configuration",
     "template",

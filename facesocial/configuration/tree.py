@@ -13,6 +13,7 @@ from facesocial.capabilities import Capability, Task
 
 PREFIX = "FACESOCIAL__"
 MEBIBYTE = 1 << 20
+_SIZE = r"\d+(\.\d+)?(MiB|GiB)"
 
 
 class _Section(BaseModel):
@@ -98,6 +99,41 @@ class CpuSettings(_Section):
     )
 
 
+class StandSettings(_Section):
+    """Where one model stands, in place of the catalogue's word."""
+
+    zone: Literal["critical", "high", "flexible"]
+    pin: bool = False
+
+
+class VramSettings(_Section):
+    """Who lives on the graphics card. `facesocial vram plan` shows what it comes to."""
+
+    gpu: str = Field(
+        default="auto",
+        pattern=rf"^(auto|none|cuda:\d+(,\d+)*|simulated:{_SIZE}(,{_SIZE})*)$",
+        description="auto: every card there is; none; cuda:N (or cuda:0,1); simulated:6GiB: a card that is not there, "
+        "to try the policy out",
+    )
+    policy: Literal["benefit", "lru"] = Field(
+        default="benefit", description="benefit: load what saves more than it costs; lru: load at once"
+    )
+    budget_mib: int | None = Field(
+        default=None, ge=0, le=1 << 20, description="of each card for models; null: all but contexts and headroom"
+    )
+    headroom_mib: int = Field(default=256, ge=0, le=65_536, description="left free on each card for other programs")
+    residency_s: float = Field(default=30, ge=0, le=3600, description="none is evicted sooner, but by a critical one")
+    horizon_s: float = Field(default=120, ge=1, le=86_400, description="how far ahead a load must pay for itself")
+    margin: float = Field(
+        default=1.1, ge=1, le=100, description="how much more a newcomer must be worth than those who leave for it"
+    )
+    load_mib_s: int = Field(default=500, ge=1, le=100_000, description="load speed of a simulated card")
+    unload_ms: int = Field(default=20, ge=0, le=60_000, description="until a simulated card has its memory back")
+    models: dict[str, StandSettings] = Field(
+        default={}, description='zone and pin of models by name: {"scrfd_2.5g": {"zone": "high", "pin": true}}'
+    )
+
+
 class ModelSettings(_Section):
     """Which capabilities must be there for the service to be ready."""
 
@@ -140,8 +176,15 @@ class Configuration(BaseSettings):
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     cpu: CpuSettings = Field(default_factory=CpuSettings)
+    vram: VramSettings = VramSettings()
     models: ModelSettings = ModelSettings()
     logging: LoggingSettings = LoggingSettings()
+
+    @model_validator(mode="after")
+    def _real(self) -> Configuration:
+        if self.environment == "production" and self.vram.gpu.startswith("simulated"):
+            raise ValueError("vram.gpu: a simulated card is no card: refused in environment production")
+        return self
 
     @classmethod
     def settings_customise_sources(

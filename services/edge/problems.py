@@ -11,8 +11,10 @@ from facesocial.errors import FaceSocialError
 
 STATUS: Final[dict[str, int]] = {
     "bad_request": 400,
+    "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "conflict": 409,
     "payload_too_large": 413,
     "image_too_large": 413,
     "unsupported_media_type": 415,
@@ -30,8 +32,10 @@ STATUS: Final[dict[str, int]] = {
 
 TITLES: Final[dict[str, str]] = {
     "bad_request": "The request cannot be parsed",
+    "forbidden": "Not for this caller",
     "not_found": "No such resource",
     "method_not_allowed": "The resource does not take this method",
+    "conflict": "The present state does not allow it",
     "payload_too_large": "The body is too large",
     "image_too_large": "The image has too many pixels",
     "unsupported_media_type": "The media type is not supported",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bentos.placement import (
+    ENTRY,
     LANE,
     PIPELINE,
     VARIABLE,
@@ -27,10 +28,11 @@ from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration
 from facesocial.errors import ConfigurationError
 from models.catalogue import load_catalogue
+from vram_policy.choice import Choice
 
 pytestmark = pytest.mark.unit
 
-SIX_GB = (6 << 30,)
+SIX_GB = (Choice("cuda", 0, 6 << 30, "RTX 3060 Laptop"),)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ SIX_GB = (6 << 30,)
     ],
 )
 def test_placement(
-    asked: str, lane: str, cards: tuple[int, ...], wsl: bool, placement: Placement, has_lane: bool
+    asked: str, lane: str, cards: tuple[Choice, ...], wsl: bool, placement: Placement, has_lane: bool
 ) -> None:
     """Design §2's table: a GPU means one process beside the edge and the lane; WSL2 means one process in all."""
     configuration = Configuration(placement=asked, cpu_lane=lane)
@@ -72,20 +74,39 @@ def test_budgets_follow_the_processes() -> None:
     catalogue = load_catalogue()
     assert owners("embedded", catalogue).keys() == {"facesocial"}
     assert owners("colocated", catalogue).keys() == {PIPELINE}
-    isolated = resolve(Configuration(placement="isolated"), SIX_GB, False, "/x").budgets
-    colocated = resolve(Configuration(placement="colocated"), SIX_GB, False, "/x").budgets
+    isolated = {name: budget[0] for name, budget in _resolved("isolated").budgets.items()}
+    colocated = {name: budget[0] for name, budget in _resolved("colocated").budgets.items()}
     assert isolated.keys() == {runner_name(c) for c in Capability if c is not Capability.MESH}
     assert max(isolated, key=isolated.__getitem__) == runner_name(Capability.DETECTION)
-    assert sum(isolated.values()) < colocated[PIPELINE] < SIX_GB[0], "each context costs"
+    assert sum(isolated.values()) < colocated[PIPELINE] < SIX_GB[0].total, "each context costs"
     assert LANE not in isolated
 
 
+def _resolved(placement: str) -> Resolution:
+    return resolve(Configuration(placement=placement), SIX_GB, False, "/x")
+
+
 def test_workers_are_told() -> None:
-    environment: dict[str, str] = {}
-    resolution = Resolution("isolated", True, {"a": 1}, "/x")
+    environment = {"CUDA_VISIBLE_DEVICES": "0"}
+    resolution = Resolution("isolated", True, SIX_GB, {"a": {0: 1}}, "/x")
     publish(resolution, environment)
     assert inherited(environment) == resolution
     assert environment["BENTOML_DISABLE_GPU_ALLOCATION"] == "1"
+    assert "CUDA_VISIBLE_DEVICES" not in environment, "each process gets its own"
+
+
+def test_each_process_sees_its_own_cards() -> None:
+    """The one that owns models sees them, the edge and the lane none; without a card there is nothing to hide."""
+    resolution = _resolved("colocated")
+    assert resolution.visible(PIPELINE) == "0"
+    assert resolution.visible(LANE) == resolution.visible(ENTRY) == "-1"
+    assert 0.8 < resolution.share(PIPELINE) < 1
+    assert resolution.share(LANE) == 0
+    assert resolve(Configuration(), (), False, "/x").visible(ENTRY) is None
+    second = resolve(Configuration(), (Choice("cuda", 1, 6 << 30, "RTX"),), False, "/x")
+    assert second.visible(PIPELINE) == "1"
+    simulated = resolve(Configuration(), (Choice("simulated", 0, 6 << 30, "simulated"),), False, "/x")
+    assert simulated.visible(PIPELINE) == "-1"
 
 
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: "?"}, {VARIABLE: '{"placement": "elsewhere"}'}])

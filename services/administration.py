@@ -1,0 +1,178 @@
+"""What an operator may see and do while the service runs: models, the card, the configuration. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from facesocial.capabilities import Capability
+from facesocial.configuration import Configuration, load_configuration
+from facesocial.errors import (
+    ConfigurationError,
+    Conflict,
+    InvalidParameter,
+    ModelError,
+    ModelNotInstalled,
+    NotFound,
+    NotReady,
+    UnknownModel,
+)
+from facesocial.logging import configure_logging
+from models.library import Library
+from models.store import InstalledModel
+from services.residency import Look, Order, ProcessReport, Residency, Restate
+
+LIVE = ("logging", "vram")
+"""Sections that are applied while the service runs; of `vram` all but the cards and budgets."""
+
+FIXED = ("gpu", "budget_mib", "headroom_mib", "load_mib_s", "unload_ms")
+"""Keys of `vram` that need a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One installed model. `serves`: its alias, when that is what it names now; `device`: where it is resident."""
+
+    tag: str
+    capability: str
+    serves: str | None
+    zone: str
+    licence: str
+    commercial: bool
+    device: str | None
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """`applied`: keys that are in force now; `restart`: keys that changed and need one."""
+
+    applied: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+class Office:
+    """Where operators are received."""
+
+    def __init__(self, configuration: Configuration, library: Library | None = None) -> None:
+        self._configuration = configuration
+        self._library = library or Library.open()
+        self._residency: Residency | None = None
+        self._reloading = asyncio.Lock()
+
+    def open(self, residency: Residency) -> None:
+        """From now on there are cards to ask."""
+        self._residency = residency
+
+    async def vram(self, order: Order | None = None) -> tuple[ProcessReport, ...]:
+        """See `Residency.obey`; processes without a card are left out."""
+        if self._residency is None:
+            raise NotReady("starting")
+        return tuple(report for report in await self._residency.obey(order or Look()) if report.cards)
+
+    async def models(self) -> tuple[ModelView, ...]:
+        """Every installed model, by tag; where it is resident, as far as the processes that know are there."""
+        try:
+            reports = await self.vram()
+        except NotReady:
+            reports = ()
+        places = {
+            model.tag: (card.device, model.state)
+            for report in reports
+            for card in report.cards
+            for model in card.models
+            if model.state != "absent"
+        }
+        return await asyncio.to_thread(self._views, places)
+
+    async def activate(self, alias: str, tag: str) -> InstalledModel:
+        """Let the alias serve an installed model; every process follows within a second.
+
+        Raises:
+            NotFound: no such alias or model.
+            Conflict: the model cannot serve this alias.
+        """
+        return await asyncio.to_thread(self._changed, self._library.aliases.activate, alias, tag)
+
+    async def rollback(self, alias: str) -> InstalledModel:
+        """Let the alias serve what it served before.
+
+        Raises:
+            NotFound: no such alias, or nothing served it before.
+            Conflict: what served before is damaged.
+        """
+        return await asyncio.to_thread(self._changed, self._library.aliases.rollback, alias)
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and apply what can be applied; a wrong one changes nothing.
+
+        Raises:
+            InvalidParameter: it is wrong; the message says where.
+            NotReady: the process that owns the card is not there.
+        """
+        async with self._reloading:
+            before = self._configuration
+            try:
+                after = await asyncio.to_thread(load_configuration)
+            except ConfigurationError as error:
+                raise InvalidParameter(_without_folders(str(error))) from error
+            changed = tuple(_differences(before.model_dump(), after.model_dump()))
+            live = [key for key in changed if key.split(".")[0] in LIVE and key.split(".")[-1] not in FIXED]
+            if any(key.startswith("vram") for key in live):
+                await self.vram(Restate(after.vram.model_dump(mode="json")))
+            configure_logging(after.logging)
+            self._configuration = after
+            return Reloaded(tuple(live), tuple(key for key in changed if key not in live))
+
+    def _changed(self, change: Any, *names: str) -> InstalledModel:
+        try:
+            model: InstalledModel = change(*names)
+        except (UnknownModel, ModelNotInstalled) as error:
+            raise NotFound(error.detail) from error
+        except ModelError as error:
+            raise Conflict(error.detail) from error
+        return model
+
+    def _views(self, places: dict[str, tuple[str, str]]) -> tuple[ModelView, ...]:
+        table = self._library.aliases.table()
+        return tuple(
+            ModelView(
+                model.tag,
+                str(model.spec.capability),
+                next(iter(table.serving(model.tag)), None),
+                model.spec.zone,
+                model.spec.licence.name,
+                model.spec.licence.commercial,
+                *places.get(model.tag, (None, None)),
+            )
+            for model in self._library.installed()
+        )
+
+
+def capability_of(alias: str) -> Capability:
+    """Of an alias.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    known = {capability.alias: capability for capability in Capability}
+    if alias not in known:
+        raise NotFound(f"no alias of this name; there are {', '.join(known)}")
+    return known[alias]
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[str]:
+    changed = []
+    for key, value in after.items():
+        name, was = f"{path}{key}", before.get(key)
+        if isinstance(value, dict) and isinstance(was, dict) and not path:
+            changed += _differences(was, value, f"{name}.")
+        elif value != was:
+            changed.append(name)
+    return changed
+
+
+def _without_folders(text: str) -> str:
+    """A message about the configuration without where it lies."""
+    return "; ".join(line.rpartition("/")[2] for line in text.splitlines())

@@ -1,0 +1,113 @@
+"""Who is on the cards, asked and ordered from outside: here, or in the processes that own them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from facesocial.capabilities import Capability
+from facesocial.configuration import VramSettings
+from facesocial.errors import Conflict
+from models.library import Library
+from vram_policy.arbiter import GpuArbiter
+from vram_policy.cards import CardsArbiter
+from vram_policy.plan import Rules
+from vram_policy.report import CardReport
+from vram_policy.zones import Stand
+
+
+class Look(msgspec.Struct, frozen=True, tag=True):
+    """How things are."""
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    """Bring what serves a capability onto its card."""
+
+    capability: Capability
+
+
+class Unload(msgspec.Struct, frozen=True, tag=True):
+    """Take what serves a capability off its card, until it is loaded again."""
+
+    capability: Capability
+
+
+class Restate(msgspec.Struct, frozen=True, tag=True):
+    """Other rules, zones and pins: a `VramSettings` as JSON types."""
+
+    vram: dict[str, Any]
+
+
+Order: TypeAlias = Look | Load | Unload | Restate
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    """One process and its cards."""
+
+    process: str
+    cards: tuple[CardReport, ...]
+
+
+def rules_of(vram: VramSettings) -> Rules:
+    """What the plan goes by."""
+    return Rules(vram.policy, vram.horizon_s, vram.margin, vram.residency_s)
+
+
+def stands_of(vram: VramSettings) -> dict[str, Stand]:
+    """Zones and pins that the operator sets."""
+    return {name: Stand(stand.zone, stand.pin) for name, stand in vram.models.items()}
+
+
+class Residency(Protocol):
+    """Knows the cards."""
+
+    async def obey(self, order: Order) -> tuple[ProcessReport, ...]:
+        """Do it; how things are then, in every process that owns a card.
+
+        Raises:
+            Conflict: the model cannot be brought onto the card, or taken off it, now.
+            ModelNotInstalled: nothing serves the capability.
+            NotReady: the process that owns the card is not there.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResidency:
+    """The cards of this process."""
+
+    process: str
+    arbiter: CardsArbiter
+    library: Library
+
+    async def obey(self, order: Order) -> tuple[ProcessReport, ...]:
+        """See `Residency.obey`; what may wait does so in a thread."""
+        return await asyncio.to_thread(self._obey, order)
+
+    def _obey(self, order: Order) -> tuple[ProcessReport, ...]:
+        match order:
+            case Load(capability):
+                owner, tag = self._owner(capability)
+                owner.load(tag)
+            case Unload(capability):
+                owner, tag = self._owner(capability)
+                owner.unload(tag)
+            case Restate(vram):
+                settings = VramSettings.model_validate(vram)
+                for arbiter in self.arbiter.arbiters:
+                    arbiter.reconfigure(rules_of(settings), stands_of(settings))
+            case Look():
+                pass
+        return (ProcessReport(self.process, tuple(arbiter.report() for arbiter in self.arbiter.arbiters)),)
+
+    def _owner(self, capability: Capability) -> tuple[GpuArbiter, str]:
+        tag = self.library.resolve(capability).tag
+        owner = self.arbiter.find(tag)
+        if owner is None:
+            why = "runs on the CPU alone" if capability is Capability.MESH else "there is no card in use"
+            raise Conflict(f"{tag}: {why}")
+        return owner, tag
