@@ -52,25 +52,29 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["schemas"]["Problem"] = PROBLEM
     document["paths"]["/readyz"]["get"]["responses"]["503"] = {"description": "not ready; the body says why"}
     for path, item in document["paths"].items():
-        if not path.startswith("/v1/"):
-            continue
-        operation = item["post"]
-        ok = operation["responses"].get(200) or operation["responses"]["200"]
-        operation["responses"] = {"200": ok} | _problems()
-        multipart = operation["requestBody"]["content"]["multipart/form-data"]
-        properties = multipart["schema"]["properties"]
-        content = {"multipart/form-data": {"schema": multipart["schema"]}}
-        content["application/json"] = {"schema": _as_json(multipart["schema"])}
-        if "image" in properties:
-            binary = {"schema": {"type": "string", "format": "binary"}}
-            content |= {f"image/{kind}": binary for kind in ("jpeg", "png", "webp")}
-            operation["parameters"] = [
-                {"name": name, "in": "query", "required": False, "schema": schema, "description": "for an image body"}
-                for name, schema in properties.items()
-                if name != "image"
-            ]
-        operation["requestBody"] = {"required": True, "content": content}
+        for operation in item.values() if path.startswith("/v1/") else ():
+            ok = operation["responses"].get(200) or operation["responses"]["200"]
+            operation["responses"] = {"200": ok} | _problems()
+            if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
+                _complete_upload(operation)
     return document
+
+
+def _complete_upload(operation: dict[str, Any]) -> None:
+    """Every form in which a picture may come."""
+    multipart = operation["requestBody"]["content"]["multipart/form-data"]
+    properties = multipart["schema"]["properties"]
+    content = {"multipart/form-data": {"schema": multipart["schema"]}}
+    content["application/json"] = {"schema": _as_json(multipart["schema"])}
+    if "image" in properties:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        content |= {f"image/{kind}": binary for kind in ("jpeg", "png", "webp")}
+        operation["parameters"] = [
+            {"name": name, "in": "query", "required": False, "schema": schema, "description": "for an image body"}
+            for name, schema in properties.items()
+            if name != "image"
+        ]
+    operation["requestBody"] = {"required": True, "content": content}
 
 
 def _problems() -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 
 from cli import configuration, demo, models, quantise, serve
 from cli.bench import main as bench
+from cli.vram import main as vram
 from facesocial.errors import FaceSocialError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command("demo")(demo.demo)
 models.app.command("quantise")(quantise.quantise)
 app.add_typer(models.app, name="models", help="Pull, verify, list and activate models.")
 app.add_typer(configuration.app, name="config", help="Look at the configuration.")
+app.add_typer(vram.app, name="vram", help="Who lives on the card: plan, measure, simulate, watch.")
 app.add_typer(bench.app, name="bench", help="Measure this machine; figures are ratios within one run.")
 
 

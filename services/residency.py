@@ -11,7 +11,7 @@ import msgspec
 from facesocial.capabilities import Capability
 from facesocial.configuration import VramSettings
 from facesocial.errors import Conflict
-from models.library import Library
+from runners.library import Models
 from vram_policy.arbiter import GpuArbiter
 from vram_policy.cards import CardsArbiter
 from vram_policy.plan import Rules
@@ -82,7 +82,7 @@ class LocalResidency:
 
     process: str
     arbiter: CardsArbiter
-    library: Library
+    models: Models
 
     async def obey(self, order: Order) -> tuple[ProcessReport, ...]:
         """See `Residency.obey`; what may wait does so in a thread."""
@@ -105,9 +105,9 @@ class LocalResidency:
         return (ProcessReport(self.process, tuple(arbiter.report() for arbiter in self.arbiter.arbiters)),)
 
     def _owner(self, capability: Capability) -> tuple[GpuArbiter, str]:
-        tag = self.library.resolve(capability).tag
+        tag = self.models.resolve(capability).tag
         owner = self.arbiter.find(tag)
         if owner is None:
-            why = "runs on the CPU alone" if capability is Capability.MESH else "there is no card in use"
-            raise Conflict(f"{tag}: {why}")
+            why = "it has not run yet" if self.arbiter.arbiters else "there is no card in use"
+            raise Conflict(f"{tag}: {'runs on the CPU alone' if capability is Capability.MESH else why}")
         return owner, tag

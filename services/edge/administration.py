@@ -1,7 +1,7 @@
 """The routes of operators: one FastAPI app, mounted beside what BentoML generates.
 
 Until there are users (roles come with them), operators are those on this machine: the connection comes from loopback,
-through no proxy, and not from a page in a browser.
+asks for loopback by name (else a page could, whose name was bound anew), through no proxy, and not from a browser.
 """
 
 from __future__ import annotations
@@ -61,12 +61,17 @@ def local_operator(request: Request) -> None:
         Forbidden: this is none.
     """
     peer = request.client.host if request.client else ""
-    try:
-        here = ip_address(peer).is_loopback
-    except ValueError:
-        here = False
+    host = request.headers.get("host", "").rpartition(":")[0].strip("[]")
+    here = _is_loopback(peer) and (host == "localhost" or _is_loopback(host))
     if not here or any(name in request.headers for name in FOREIGN_HEADERS):
         raise Forbidden("only for operators on the machine of the service")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 OPERATORS: Final = [Depends(local_operator)]

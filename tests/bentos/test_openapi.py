@@ -11,6 +11,12 @@ import pytest
 pytestmark = pytest.mark.integration
 
 ROUTES = {f"/v1/{name}" for name in ("detect", "analyze", "embed", "verify", "liveness", "deepfake", "demographics")}
+OPERATORS = {
+    "/v1/models",
+    "/v1/admin/vram",
+    "/v1/admin/reload",
+    *(f"/v1/admin/models/{{alias}}/{verb}" for verb in ("activate", "rollback", "load", "unload")),
+}
 IMAGE = {"image/jpeg", "image/png", "image/webp"}
 
 
@@ -53,7 +59,9 @@ def test_has_the_structure_of_openapi(document: dict[str, Any]) -> None:
 
 
 def test_names_every_inference_route_with_its_bodies(document: dict[str, Any]) -> None:
-    assert {path for path in document["paths"] if path.startswith("/v1/")} == ROUTES
+    operators = {path for path in document["paths"] if path.startswith(("/v1/admin/", "/v1/models"))}
+    assert operators == OPERATORS
+    assert {path for path in document["paths"] if path.startswith("/v1/")} - operators == ROUTES
     for path in ROUTES:
         content = document["paths"][path]["post"]["requestBody"]["content"]
         images = set() if path == "/v1/verify" else IMAGE

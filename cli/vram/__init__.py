@@ -1,0 +1,1 @@
+"""Looking at the policy of the card: plan, profile, simulate, top."""

@@ -1,0 +1,10 @@
+"""The list of `facesocial vram` commands."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.vram import top
+
+app = typer.Typer(no_args_is_help=True)
+app.command("top")(top.top)

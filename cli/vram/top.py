@@ -1,0 +1,140 @@
+"""`facesocial vram top`: the cards of a running service, live."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Final
+
+import httpx
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from facesocial.configuration import load_configuration
+from facesocial.errors import FaceSocialError, NotReady
+
+MEBIBYTE: Final = 1 << 20
+WIDTH: Final = 60
+"""Characters of the bar."""
+
+LETTERS: Final = {"critical": ("C", "red"), "high": ("H", "yellow"), "flexible": ("F", "cyan")}
+"""How each zone is drawn: readable without colour."""
+
+
+def top(
+    url: Annotated[str | None, typer.Option(help="of the service; default: server.host and server.port")] = None,
+    every: Annotated[float, typer.Option(min=0.1, max=60, help="seconds between two looks")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="print it once and end")] = False,
+) -> None:
+    """Who is on the cards of the running service: zones, models, leases, loads, evictions. Ctrl-C ends it."""
+    server = load_configuration().server
+    address = url or f"{'https' if server.tls else 'http'}://{server.host}:{server.port}"
+    console = Console()
+    if once:
+        console.print(draw(look(address)))
+        return
+    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        while True:
+            try:
+                live.update(draw(look(address)), refresh=True)
+            except NotReady as error:  # the process of the card is being started: that is worth watching, too
+                live.update(Text(str(error)), refresh=True)
+            time.sleep(every)
+
+
+def look(url: str) -> list[dict[str, Any]]:
+    """What `/v1/admin/vram` of the service at `url` says.
+
+    Raises:
+        NotReady: the process that owns the card is not there.
+        FaceSocialError: nobody answers there, or not to us.
+    """
+    try:
+        response = httpx.get(f"{url}/v1/admin/vram", timeout=10)
+        body = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise FaceSocialError(f"no FaceSocial answers at {url}: {type(error).__name__}") from error
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        raise NotReady(body["detail"])
+    if response.status_code != httpx.codes.OK:
+        raise FaceSocialError(f"{response.status_code} {body.get('code')}: {body.get('detail')}")
+    items: list[dict[str, Any]] = body["items"]
+    return items
+
+
+def draw(processes: list[dict[str, Any]]) -> RenderableType:
+    """A bar and a table for each card."""
+    cards = [(process["process"], card) for process in processes for card in process["cards"]]
+    if not cards:
+        return Text("The service uses no card: every model runs on the CPU (vram.gpu).")
+    return Group(*(part for process, card in cards for part in (_headline(process, card), _bar(card), _models(card))))
+
+
+def _headline(process: str, card: dict[str, Any]) -> Text:
+    counts = card["counts"]
+    answered = counts["answers"] + counts["spills"] + counts["failovers"]
+    share = f"{counts['answers'] / answered:.0%} on the card" if answered else "nothing asked yet"
+    text = f"{card['device']} ({card['name']}), {process}: {share}; policy {card['policy']}; "
+    text += f"{counts['failovers']} failovers, {counts['out_of_memory']} out of memory"
+    return Text(f"{text}; LOST: {card['lost']}" if card["lost"] else text, style="bold")
+
+
+def _bar(card: dict[str, Any]) -> Text:
+    """The budget: a letter of its zone for what each model is charged, `x` for what leaked, dots for what is free."""
+    bar = Text()
+    for zone, (letter, colour) in LETTERS.items():
+        bar.append(letter * _columns(card, card["zones"][zone]["used"]), style=colour)
+    bar.append("x" * _columns(card, card["leaked"] + card["unaccounted"]), style="magenta")
+    bar.append("." * max(0, WIDTH - len(bar)), style="dim")
+    zones = ", ".join(
+        f"{letter} {zone} {_mib(card['zones'][zone]['used'])}/{_mib(card['zones'][zone]['guaranteed'])}"
+        for zone, (letter, _) in LETTERS.items()
+    )
+    bar.append(f" {_mib(card['charged'])} of {_mib(card['budget'])} MiB\n{zones}; card free {_mib(card['free'])} MiB")
+    return bar
+
+
+def _columns(card: dict[str, Any], size: int) -> int:
+    return round(WIDTH * size / card["budget"]) if card["budget"] else 0
+
+
+def _models(card: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in (
+        "model",
+        "zone",
+        "state",
+        "MiB",
+        "leases",
+        "req/s",
+        "idle s",
+        "GPU",
+        "CPU",
+        "loads",
+        "evicted",
+        "why not",
+    ):
+        table.add_column(name, justify="left" if name in {"model", "zone", "state", "why not"} else "right")
+    for model in card["models"]:
+        counts = model["counts"]
+        table.add_row(
+            model["tag"].partition(":")[0],
+            model["zone"] + (" pin" if model["pin"] else ""),
+            model["state"],
+            _mib(model["charged"] or model["size"]) + ("" if model["profiled"] or model["measured"] else " est."),
+            str(model["leases"]),
+            f"{model['rate']:.2f}",
+            "–" if model["idle"] is None else f"{model['idle']:.0f}",
+            str(counts["answers"]),
+            str(counts["spills"] + counts["failovers"]),
+            str(counts["loads"]),
+            str(counts["evictions"]),
+            model["note"] or "",
+        )
+    return table
+
+
+def _mib(size: int | None) -> str:
+    return "?" if size is None else f"{size / MEBIBYTE:.0f}"

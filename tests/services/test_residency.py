@@ -1,0 +1,81 @@
+"""Orders to the cards of this process."""
+
+from __future__ import annotations
+
+import pytest
+
+from facesocial import wire
+from facesocial.capabilities import Capability
+from facesocial.configuration import StandSettings, VramSettings
+from facesocial.errors import Conflict, ModelNotInstalled
+from services.residency import Load, LocalResidency, Look, Order, ProcessReport, Restate, Unload, rules_of, stands_of
+from tests.runners.fakes import FakeModels
+from tests.vram_policy.fakes import FakeModel
+from vram_policy import CpuArbiter
+from vram_policy.arbiter import GpuArbiter
+from vram_policy.cards import CardsArbiter
+from vram_policy.simulated import SimulatedGpu
+from vram_policy.zones import Stand
+
+pytestmark = pytest.mark.unit
+
+
+def residency(cards: int = 1) -> tuple[LocalResidency, FakeModels]:
+    """Its recogniser has been asked for once."""
+    cpu, models = CpuArbiter(), FakeModels()
+    arbiters = [GpuArbiter(SimulatedGpu(1000, index=i), 800, cpu, context=0, headroom=0) for i in range(cards)]
+    arbiter = CardsArbiter(cpu, arbiters)
+    arbiter.lease(FakeModel("recognition:1")).end()
+    return LocalResidency("here", arbiter, models), models
+
+
+async def test_load_look_and_unload() -> None:
+    here, _ = residency()
+    (report,) = await here.obey(Load(Capability.RECOGNITION))
+    assert report.cards[0].models[0].state == "ready"
+    (report,) = await here.obey(Look())
+    assert report.cards[0].charged == 100
+    (report,) = await here.obey(Unload(Capability.RECOGNITION))
+    assert report.cards[0].models[0].state == "absent"
+
+
+@pytest.mark.parametrize(
+    ("capability", "cards", "words"),
+    [
+        (Capability.MESH, 1, "runs on the CPU alone"),
+        (Capability.RECOGNITION, 0, "no card in use"),
+        (Capability.LIVENESS, 1, "has not run yet"),
+    ],
+)
+async def test_what_cannot_be_moved(capability: Capability, cards: int, words: str) -> None:
+    here, _ = residency(cards)
+    with pytest.raises(Conflict, match=words):
+        await here.obey(Load(capability))
+
+
+async def test_a_capability_that_nothing_serves() -> None:
+    here, models = residency()
+    models.activate(Capability.RECOGNITION, None)
+    with pytest.raises(ModelNotInstalled):
+        await here.obey(Load(Capability.RECOGNITION))
+
+
+async def test_other_rules_and_stands() -> None:
+    here, _ = residency()
+    settings = VramSettings(
+        policy="lru", residency_s=1, models={"recognition": StandSettings(zone="flexible", pin=True)}
+    )
+    (report,) = await here.obey(Restate(settings.model_dump(mode="json")))
+    assert report.cards[0].policy == "lru"
+    assert (report.cards[0].models[0].zone, report.cards[0].models[0].pin) == ("flexible", True)
+    assert rules_of(settings).residency == 1
+    assert stands_of(settings) == {"recognition": Stand("flexible", pin=True)}
+
+
+async def test_orders_and_reports_cross_processes() -> None:
+    """As they are sent to the process that owns the card, and back."""
+    here, _ = residency()
+    for order in (Look(), Load(Capability.DEEPFAKE), Restate({"policy": "lru"})):
+        assert wire.decode(wire.encode(order), Order) == order  # type: ignore[arg-type]
+    reports = await here.obey(Look())
+    assert wire.open_reply(wire.reply(reports), tuple[ProcessReport, ...]) == reports
