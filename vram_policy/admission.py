@@ -24,13 +24,21 @@ class Admission:
     """
 
     def __init__(
-        self, card: Card, ledger: Ledger, dossiers: Dossiers, demand: Demand, rules: Rules, headroom: int
+        self,
+        card: Card,
+        ledger: Ledger,
+        dossiers: Dossiers,
+        demand: Demand,
+        rules: Rules,
+        headroom: int,
+        context: int,
     ) -> None:
         self.card: Final = card
         self.ledger: Final = ledger
         self.dossiers: Final = dossiers
         self.demand: Final = demand
         self.headroom: Final = headroom
+        self.context: Final = context
         self.rules = rules
 
     def consider(self, dossier: Dossier, now: float) -> None:
@@ -57,13 +65,13 @@ class Admission:
         if failed := self.ledger.get(tag):
             self._evict(self.yielding(failed, now), None)
 
-    def settle(self, context: int, now: float) -> None:
+    def settle(self, now: float) -> None:
         """Take the card's word for what is held, and give way to other programs that need the headroom."""
         memory = self.card.memory()
         if not self.ledger.quiet:
             return
         stays = sum(entry.charged for entry in self.ledger)
-        self.ledger.reconcile(memory.own - context - stays)
+        self.ledger.reconcile(memory.own - self.context - stays)
         missing = max(self.headroom - memory.free, self.ledger.charged - self.ledger.budget)
         leaving = first(idle(self._residents(now), self.rules), missing)
         self._evict([entry for entry in self.ledger if entry.tag in {one.tag for one in leaving}], None)
@@ -97,7 +105,8 @@ class Admission:
             self.demand.asked(model.tag),
         )
         ledger, memory = self.ledger, self.card.memory()
-        free = min(ledger.budget - ledger.charged, memory.free - self.headroom - ledger.pending)
+        untaken = max(0, ledger.charged + self.context - memory.own)
+        free = min(ledger.budget - ledger.charged, memory.free - self.headroom - untaken)
         dossier.waits = size > free and any(entry.state is State.UNLOADING and not entry.heir for entry in ledger)
         if dossier.waits:
             dossier.note = "others are leaving"

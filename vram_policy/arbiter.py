@@ -68,7 +68,6 @@ class GpuArbiter:
         self.loss: str | None = None
         """Why nothing runs on the card any more."""
         self._cpu = cpu
-        self._context = context
         self._dossiers = Dossiers(stands or {})
         self._loader = loader or ThreadLoader()
         self._when_lost = lost
@@ -77,7 +76,9 @@ class GpuArbiter:
         self._changed = threading.Condition(threading.RLock())
         self._ledger = Ledger(budget)
         self._demand = Demand()
-        self._admission = Admission(card, self._ledger, self._dossiers, self._demand, rules or Rules(), headroom)
+        self._admission = Admission(
+            card, self._ledger, self._dossiers, self._demand, rules or Rules(), headroom, context
+        )
         self._transitions = Transitions(card, self._ledger, self._changed, self._loader, self, context, clock)
         self._out: dict[int, Residency] = {}
 
@@ -252,7 +253,7 @@ class GpuArbiter:
             if self.loss:
                 return
             try:
-                self._admission.settle(self._context, self._clock())
+                self._admission.settle(self._clock())
             except DeviceLost as error:
                 self.lost(error)
             for dossier in self._dossiers.all():
@@ -268,7 +269,7 @@ class GpuArbiter:
             except DeviceLost as error:
                 self.lost(error)
                 memory = None
-            return describe(self._admission, memory, self._context, self.loss, self._clock())
+            return describe(self._admission, memory, self.loss, self._clock())
 
     def close(self) -> None:
         """Let running loads end and start no more."""

@@ -115,11 +115,6 @@ class Ledger:
         return self.charged - sum(entry.charged for entry in self if entry.state is State.RESERVED)
 
     @property
-    def pending(self) -> int:
-        """Bytes promised to loads that have not taken them all yet."""
-        return sum(entry.charged for entry in self if entry.state in ARRIVING)
-
-    @property
     def quiet(self) -> bool:
         """Whether nobody is on the way in or out."""
         return all(entry.state is State.READY for entry in self)

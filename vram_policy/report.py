@@ -75,7 +75,7 @@ class CardReport:
     lost: str | None = None
 
 
-def describe(admission: Admission, memory: Memory | None, context: int, loss: str | None, now: float) -> CardReport:
+def describe(admission: Admission, memory: Memory | None, loss: str | None, now: float) -> CardReport:
     """The books beside the card's own numbers; `memory` is None when the card does not answer."""
     ledger = admission.ledger
     models = tuple(_of(admission, dossier, now) for dossier in admission.dossiers.all())
@@ -87,7 +87,7 @@ def describe(admission: Admission, memory: Memory | None, context: int, loss: st
         memory.free if memory else None,
         memory.own if memory else None,
         ledger.budget,
-        context,
+        admission.context,
         admission.headroom,
         ledger.charged,
         ledger.leaked,

@@ -102,21 +102,11 @@ def _columns(card: dict[str, Any], size: int) -> int:
 
 def _models(card: dict[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in (
-        "model",
-        "zone",
-        "state",
-        "MiB",
-        "leases",
-        "req/s",
-        "idle s",
-        "GPU",
-        "CPU",
-        "loads",
-        "evicted",
-        "why not",
-    ):
-        table.add_column(name, justify="left" if name in {"model", "zone", "state", "why not"} else "right")
+    for name in ("model", "zone", "state"):
+        table.add_column(name)
+    for name in ("MiB", "leases", "req/s", "idle s", "GPU", "CPU", "loads", "evicted"):
+        table.add_column(name, justify="right")
+    table.add_column("why not")
     for model in card["models"]:
         counts = model["counts"]
         table.add_row(
