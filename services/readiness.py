@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,6 +91,8 @@ class Readiness:
         self._looks = 0
         self._warm = False
         self._closed = threading.Event()
+        self._patience = configuration.models.start_timeout_s
+        self._rehearsals: dict[str, tuple[AnyRunner, Future[None]]] = {}
 
     def start(self, when_warm: Callable[[], object] = lambda: None) -> None:
         """Begin to watch; `when_warm` is called once, when everything has run that runs."""
@@ -125,13 +128,13 @@ class Readiness:
         missing: dict[Capability, Reason] = {}
         failures: dict[Capability, Failure] = {}
         for capability in Capability:
-            before, runner = current.runners.get(capability), candidate.runners.get(capability)
+            before, runner = current.runners.get(capability), self._belated(candidate.runners.get(capability))
             served = before if before and before.tag in self._proven else None
             reason = self._prove(capability, runner) if runner else candidate.missing[capability]
             if runner and not reason:
                 runners[capability] = runner
                 continue
-            if runner and runner is not before:
+            if runner and runner is not before and runner.tag not in self._rehearsals:
                 self._runners.discard(runner)
             if served:
                 runners[capability] = served
@@ -142,6 +145,9 @@ class Readiness:
         self._runners.adopt(Serving(candidate.generation, runners, missing))
         self._failures = failures
         self._proven &= {runner.tag for runner in runners.values()}
+        wanted = {runner.tag for runner in candidate.runners.values()}
+        for tag in self._rehearsals.keys() - wanted:
+            self._runners.discard(self._rehearsals.pop(tag)[0])
 
     def _watch(self, when_warm: Callable[[], object]) -> None:
         while not self._closed.is_set():
@@ -192,7 +198,10 @@ class Readiness:
         if runner.tag in self._proven:
             return None
         try:
-            rehearse(runner)
+            self._rehearse(runner)
+        except TimeoutError:
+            log.warning("a model takes too long to start", capability=capability.value)
+            return Reason("start_timeout", f"{capability.alias} has not run within {self._patience:g} s")
         except FaceSocialError as error:
             if not isinstance(error, NotReady):
                 log.exception("a model does not run", capability=capability.value)
@@ -202,6 +211,40 @@ class Readiness:
             return Reason("internal", f"the model of {capability.alias} does not run")
         self._proven.add(runner.tag)
         return None
+
+    def _rehearse(self, runner: AnyRunner) -> None:
+        """In a thread, for it may take for ever; the next look finds the same rehearsal.
+
+        Raises:
+            TimeoutError: it takes too long.
+        """
+        if runner.tag not in self._rehearsals:
+            rehearsal: Future[None] = Future()
+            self._rehearsals[runner.tag] = runner, rehearsal
+            threading.Thread(target=_settle, args=(rehearsal, runner), name="rehearsal", daemon=True).start()
+        _, rehearsal = self._rehearsals[runner.tag]
+        if wait([rehearsal], self._patience).not_done:
+            raise TimeoutError
+        del self._rehearsals[runner.tag]
+        try:
+            rehearsal.result()
+        finally:
+            del rehearsal  # an error holds this frame
+
+    def _belated(self, runner: AnyRunner | None) -> AnyRunner | None:
+        """The runner of the same model whose rehearsal still runs, in place of a new one."""
+        return self._rehearsals[runner.tag][0] if runner and runner.tag in self._rehearsals else runner
+
+
+def _settle(rehearsal: Future[None], runner: AnyRunner) -> None:
+    try:
+        rehearse(runner)
+    except BaseException as error:  # noqa: BLE001 — whoever waits raises it
+        rehearsal.set_exception(error)
+    else:
+        rehearsal.set_result(None)
+    finally:
+        del rehearsal, runner  # an error holds this frame
 
 
 def _words(reason: Reason) -> str:

@@ -138,6 +138,9 @@ class ModelSettings(_Section):
     """Which capabilities must be there for the service to be ready."""
 
     required: tuple[Capability, ...] = (Capability.DETECTION,)
+    start_timeout_s: float = Field(
+        default=60, gt=0, le=3600, description="a model that has not run by then has failed, until it does"
+    )
     tasks: tuple[Task, ...] = Field(
         default=(Task.EMBED, Task.LIVENESS, Task.DEEPFAKE, Task.DEMOGRAPHICS),
         description="what /v1/analyze does when the caller names no tasks; those not installed are left out",

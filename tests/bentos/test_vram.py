@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import statistics
@@ -18,7 +19,7 @@ from bentos.placement import LANE, PIPELINE, runner_name
 from cli.process import Service
 from facesocial.capabilities import Capability
 from models.library import Library
-from tests.bentos.mixture import Mixture, mixture
+from tests.bentos.mixture import CAPABILITY, Mixture, mixture
 from tests.bentos.processes import workers
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -28,8 +29,11 @@ RESTLESS = {
     "FACESOCIAL__VRAM__POLICY": "lru",
     "FACESOCIAL__VRAM__RESIDENCY_S": "1",
     "FACESOCIAL__VRAM__LOAD_MIB_S": "100",
+    "FACESOCIAL__VRAM__MODELS": json.dumps(
+        {name: {"zone": "flexible"} for name, of in CAPABILITY.items() if of != Capability.DETECTION}
+    ),
 }
-"""A policy that thrashes, and loads that take a second: a load is met as often as can be."""
+"""All in one zone, a policy that thrashes, loads that take a second: a load is met as often as can be."""
 
 MIXED_SECONDS = float(os.environ.get("FACESOCIAL_TEST_MIXED_SECONDS", "60"))
 

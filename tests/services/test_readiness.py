@@ -16,7 +16,7 @@ from facesocial.configuration import Configuration, ModelSettings
 from facesocial.errors import ModelIntegrityError, NotReady, ProcessLost
 from runners.library import RunnerLibrary
 from services.readiness import START_LOOKS, Readiness, State, rehearse
-from tests.runners.fakes import FakeBuilder, FakeModels
+from tests.runners.fakes import FakeBuilder, FakeDetector, FakeModels
 
 pytestmark = pytest.mark.unit
 
@@ -35,13 +35,13 @@ class Stage:
 
     def __init__(self, *required: Capability) -> None:
         self.models, self.build = FakeModels(), FakeBuilder()
-        self.required = required or (Capability.DETECTION,)
+        self.settings = ModelSettings(required=required or (Capability.DETECTION,))
         self.lost: set[Capability] = set()
 
     def start(self) -> Readiness:
         """After its first turn."""
         self.runners = RunnerLibrary(self.models, self.build)
-        settings = Configuration(models=ModelSettings(required=self.required))
+        settings = Configuration(models=self.settings)
         readiness = Readiness(self.runners, settings, lambda: self.lost)
         readiness.turn()
         readiness._warm = True
@@ -210,7 +210,7 @@ def test_a_process_that_never_comes_is_waited_for_only_if_required(required: boo
     stage = Stage(*([Capability.MESH] if required else []))
     stage.build.broken["mesh:1"] = fail(ProcessLost("not there"))
     runners = RunnerLibrary(stage.models, stage.build)
-    readiness = Readiness(runners, Configuration(models=ModelSettings(required=stage.required)))
+    readiness = Readiness(runners, Configuration(models=ModelSettings(required=stage.settings.required)))
     warm: list[bool] = []
     for _ in range(START_LOOKS):
         readiness._look(lambda: warm.append(True))
@@ -256,3 +256,25 @@ def test_the_real_models_all_run(parts: Parts) -> None:
     assert parts.runners.serving.runners.keys() == set(Capability)
     for runner in parts.runners.serving.runners.values():
         rehearse(runner)
+
+
+@pytest.mark.parametrize(("timeout", "passes"), [(0.25, False), (1.5, True)])
+def test_r23_a_model_that_takes_too_long_to_start_has_failed_until_it_runs(timeout: float, passes: bool) -> None:
+    """Half a second to start: a timeout of a quarter names the reason, one of a second and a half is ready in time."""
+    stage = Stage()
+    stage.build.broken["detection:1"] = lambda: time.sleep(0.5)
+    stage.settings = ModelSettings(required=(Capability.DETECTION,), start_timeout_s=timeout)
+    began = time.monotonic()
+    readiness = stage.start()
+    if passes:
+        assert 0.5 <= time.monotonic() - began < 1.5
+        assert readiness.state.ready
+        return
+    assert readiness.state.reasons == ("face-detection: start_timeout",)
+    until = time.monotonic() + 5
+    while not readiness.state.ready:
+        assert time.monotonic() < until
+        readiness.turn()
+    served = stage.runners.serving.runners[Capability.DETECTION]
+    assert isinstance(served, FakeDetector)
+    assert served.runs == 1, "the rehearsal that was late is not begun anew"
