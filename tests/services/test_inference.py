@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ from services.inference import Inference
 from services.pipeline.desk import LocalDesk
 from services.readiness import Readiness
 from tests.pictures import noise, plain
+from tests.vram_policy.fakes import FakeModel
+from vram_policy import CpuArbiter
+from vram_policy.arbiter import GpuArbiter
+from vram_policy.simulated import SimulatedGpu
 
 pytestmark = pytest.mark.unit
 
@@ -60,6 +65,35 @@ async def test_deadline_ends_the_waiting_and_what_had_not_begun(gated: Any) -> N
         answer = await service.detect(form, "c", 0)
         assert answer.request_id == "c"
         assert gated.began == 2
+
+
+async def test_r18_the_lease_ends_with_the_work_not_with_the_deadline(gated: Any) -> None:
+    """504 in time; the card stays leased until the work ends, and nobody is let in beside it."""
+    arbiter, model = GpuArbiter(SimulatedGpu(1000), 1000, CpuArbiter(), context=0, headroom=0), FakeModel()
+    arbiter.lease(model).end()
+    await asyncio.to_thread(arbiter.load, model.tag)
+    detect = gated.detect
+
+    def leased(*args: Any) -> Any:
+        with arbiter.lease(model) as lease:
+            assert lease.device == "simulated:0"
+            return detect(*args)
+
+    gated.detect = leased
+    form = image_form(plain())
+    with inference(gated, deadline_ms=300) as service:
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            await service.detect(form, "a", 0)
+        assert 0.3 <= time.monotonic() - began < 0.5
+        assert arbiter.report().models[0].leases == 1
+        third = asyncio.create_task(service.detect(form, "b", 0))
+        await asyncio.sleep(0.1)
+        assert gated.began == arbiter.report().models[0].leases == 1, "one thread, one lease"
+        gated.gate.set()
+        await third
+        assert arbiter.report().models[0].leases == 0
+    arbiter.close()
 
 
 async def test_the_loop_stays_free_while_work_runs(gated: Any) -> None:
