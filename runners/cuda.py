@@ -51,9 +51,9 @@ _FAULTS: Final[tuple[tuple[type[DeviceError], re.Pattern[str]], ...]] = tuple(
         (DeviceLost, r"invalid program counter|the launch timed out"),
         (OutOfDeviceMemory, r"\bCUDA (?:failure|error) (?:2|701)\b|out of memory|cudaErrorMemoryAllocation"),
         (OutOfDeviceMemory, r"Failed to allocate memory|is smaller than requested bytes|BFCArena"),
-        (OutOfDeviceMemory, r"CU(?:DNN|BLAS)_STATUS_(?:\w+_)?ALLOC(?:ATION)?_FAILED|the resource allocation failed"),
+        (OutOfDeviceMemory, r"CU(?:DNN|BLAS)_STATUS_(?:\w+_)?ALLOC(?:ATION)?_FAILED|\bCUBLAS failure 3\b"),
         # a handle that cannot be made, most often for want of memory: the gentler reading, which ends on the CPU too
-        (OutOfDeviceMemory, r"(?:CUDNN|CUBLAS)_STATUS_NOT_INITIALIZED"),
+        (OutOfDeviceMemory, r"CU(?:DNN|BLAS)_STATUS_NOT_INITIALIZED|\bCUBLAS failure 1\b"),
         (DeviceError, r"\b(?:CUDA|CUDNN|CUBLAS|CUFFT|CURAND) (?:failure|error)\b"),
     )
 )

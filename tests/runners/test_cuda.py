@@ -22,6 +22,7 @@ FULL = {
     "fudan-generative-vision/hallo#218": "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Exception during initialization:"
     f" {CALL} CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0 ; expr=cublasCreate(&cublas_handle_);",
     "CUDA 12's words for it": f"{CALL} CUBLAS failure 3: the resource allocation failed ; GPU=0 ; expr=cublasCreate",
+    "cuBLAS without its name": f"{CALL} CUBLAS failure 1: the library was not initialized ; GPU=0 ; expr=cublasCreate",
     "cuDNN 8": f"{NODE} CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED ; GPU=0 ; expr=cudnnCreate(&cudnn_handle_);",
     "cuDNN 9": f"{NODE} CUDNN failure 4003: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ; GPU=0",
     "microsoft/onnxruntime#17337": f"{CALL} CUDNN failure 1: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0 ; expr=cudnnCreate",
