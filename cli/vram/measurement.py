@@ -52,6 +52,8 @@ class Spent:
 def measure(tag: str, device: str, cpu: CpuSettings) -> Measurement:
     """Measure an installed model on `cpu`, for all simulated cards, or on `cuda:N`, and keep the profile with it.
 
+    In a new process with the `environment` of that device.
+
     Raises:
         ModelNotInstalled, ModelIntegrityError: the model is not there.
         DeviceError: the card does not work here, or has no room.
@@ -59,35 +61,48 @@ def measure(tag: str, device: str, cpu: CpuSettings) -> Measurement:
     installed = Library.open().store.get(tag)
     model = OnnxModel(installed, cpu)
     if device == CPU:
-        name, gauge = SIMULATED, resident
+        name, gauge, open_ = SIMULATED, resident, partial(model.open, CPU)
         method = f"CPU session of {cpu.session_threads} threads; growth of the process's resident memory"
     else:
-        index = int(device.partition(":")[2])
-        card = NvidiaCard(index, index)
-        name, gauge = card.name, lambda: card.memory().own
+        card = NvidiaCard(int(device.partition(":")[2]), 0)
+        name, gauge, open_ = card.name, lambda: card.memory().own, partial(card.open, model)
         method = f"{device}, NVML; the CPU's times with {cpu.session_threads} threads"
-    measurement = _measure(model, device, gauge, method)
+    on_cpu = None if device == CPU else _on_cpu(model)
+    measurement = _measure(model, open_, gauge, on_cpu, method)
     profiles.write(installed, model.key(name), measurement)
     return measurement
 
 
-def _measure(model: OnnxModel, device: str, gauge: Callable[[], int], method: str) -> Measurement:
-    rehearsal = model.open(device)
+def environment(device: str) -> dict[str, str]:
+    """What the process that measures must know before CUDA does: it sees the one card, by the driver's number."""
+    _, _, index = device.partition(":")
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": index} if index else {}
+
+
+def _measure(
+    model: OnnxModel,
+    open_: Callable[[], Session],
+    gauge: Callable[[], int],
+    on_cpu: tuple[Spent, Spent] | None,
+    method: str,
+) -> Measurement:
+    """`on_cpu`: what runs take there; None: `open_` opens CPU sessions."""
+    rehearsal = open_()
     model.warm(rehearsal)
     rehearsal.close()
     before = _settled(gauge)
     with _stopwatch() as opening:
-        session = model.open(device)
+        session = open_()
     weights = _settled(gauge) - before
     with _watched(gauge) as highest, _stopwatch() as warming:
         model.warm(session)
-    on_device = spent(model, session)
+    here = spent(model, session)
+    on_cpu = on_cpu or here
     steady = _settled(gauge) - before
     with _stopwatch() as closing:
         session.close()
         _await_release(gauge, before)
     kept = _settled(gauge) - before
-    on_cpu = on_device if device == CPU else _on_cpu(model)
     weights, steady = max(0, weights), max(0, steady)
     return Measurement(
         weights=weights,
@@ -96,8 +111,8 @@ def _measure(model: OnnxModel, device: str, gauge: Callable[[], int], method: st
         kept=kept,
         cpu=on_cpu[0].cpu,
         cpu_most=on_cpu[1].cpu,
-        gpu=on_device[0].elapsed,
-        gpu_most=on_device[1].elapsed,
+        gpu=here[0].elapsed,
+        gpu_most=here[1].elapsed,
         load=opening[0].elapsed + warming[0].elapsed,
         load_cpu=opening[0].cpu + warming[0].cpu,
         unload=closing[0].elapsed,

@@ -41,7 +41,7 @@ def profile(
     from cli.bench.machine import Machine
     from cli.bench.report import table, write_section
     from cli.bench.stage import child
-    from cli.vram.measurement import measure
+    from cli.vram.measurement import environment, measure
     from facesocial.configuration import load_configuration
     from models.library import Library
 
@@ -51,7 +51,7 @@ def profile(
     rows = []
     for one in devices:
         for model in models:
-            with progress.status(f"{model.spec.name} on {one} …"), child({}) as process:
+            with progress.status(f"{model.spec.name} on {one} …"), child(environment(one)) as process:
                 measurement = process.submit(measure, model.tag, one, cpu).result()
             rows.append(row(model.spec.name, one, measurement))
             progress.print(f"{model.tag}: kept for {_said(one)}", highlight=False, soft_wrap=True)

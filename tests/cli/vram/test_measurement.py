@@ -6,17 +6,20 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from cli.bench.stage import child
 from cli.vram import measurement
-from cli.vram.measurement import GRAIN, measure
+from cli.vram.measurement import GRAIN, Spent, environment, measure
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelNotInstalled
 from models import profiles
 from models.library import Library
+from runners.cuda import PROVIDER
 from runners.sessions import OnnxModel
+from vram_policy.device import cards
 from vram_policy.lease import Array
 
 pytestmark = pytest.mark.integration
@@ -87,17 +90,14 @@ def test_what_each_figure_means(library: Library, monkeypatch: pytest.MonkeyPatc
     memory = Memory(back)
     model = OnnxModel(library.resolve(Capability.RECOGNITION), CPU)
 
-    def open_(device: str) -> Session:
-        return Session(memory if device == "cuda:0" else Memory(100))
-
-    monkeypatch.setattr(model, "open", open_)
     monkeypatch.setattr(measurement, "SECONDS", 0.0)
-    measured = measurement._measure(model, "cuda:0", memory.gauge, "a test")
+    on_cpu = Spent(0.2, 0.1), Spent(2.0, 1.0)
+    measured = measurement._measure(model, lambda: Session(memory), memory.gauge, on_cpu, "a test")
     assert (measured.weights, measured.steady, measured.kept) == (60, 100, kept)
     assert measured.peak == 120
     assert 0.05 <= measured.gpu < 0.5
     assert measured.load >= 0.1
-    assert measured.cpu < 0.05
+    assert (measured.cpu, measured.cpu_most) == (0.1, 1.0)
 
 
 def test_memory_that_comes_back_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +106,23 @@ def test_memory_that_comes_back_late_is_waited_for(monkeypatch: pytest.MonkeyPat
     assert next(looks, None) is None
     monkeypatch.setattr(measurement, "RELEASE", 0.02)
     measurement._await_release(lambda: 9 * GRAIN, 0)
+
+
+def test_the_process_sees_the_card_that_is_measured() -> None:
+    """By the driver's number, whatever CUDA would call it."""
+    assert environment("cuda:1") == {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}
+    assert environment("cpu") == {}
+
+
+@pytest.mark.gpu
+def test_a_real_card_is_measured(library: Library) -> None:
+    """And what was closed is given back, within a tenth (R11)."""
+    if PROVIDER not in onnxruntime.get_available_providers() or not cards():
+        pytest.skip("no NVIDIA card here, or this ONNX Runtime was built without CUDA")
+    installed = library.resolve(Capability.DEEPFAKE)
+    with child(environment("cuda:0")) as process:
+        measured = process.submit(measure, installed.tag, "cuda:0", CPU).result()
+    assert 0 < measured.weights <= measured.steady <= measured.peak
+    assert abs(measured.kept) <= 0.1 * measured.steady + GRAIN
+    assert measured.gpu_most < measured.cpu_most
+    assert OnnxModel(installed, CPU).profile(cards()[0].name).measured
