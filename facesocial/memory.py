@@ -1,9 +1,11 @@
-"""How this process's C library keeps memory."""
+"""How much memory this process has, and how its C library keeps it."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+from pathlib import Path
 from typing import Final
 
 TRIM_THRESHOLD: Final = -1
@@ -21,3 +23,19 @@ def keep_freed_pages() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(TRIM_THRESHOLD, 128 * MEBIBYTE)
         libc.mallopt(MMAP_THRESHOLD, 32 * MEBIBYTE)
+
+
+def give_freed_pages() -> None:
+    """Give what glibc keeps of freed memory back to the kernel. Without glibc: nothing."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident() -> int:
+    """Bytes of this process in memory.
+
+    Raises:
+        OSError: not on Linux.
+    """
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

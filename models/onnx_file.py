@@ -63,7 +63,7 @@ def check(content: bytes) -> None:
     while pending:
         message, start, end = pending.pop()
         nested = NESTED[message]
-        for field in _fields(content, start, end):
+        for field in fields(content, start, end):
             if message == "Model" and field.number == MODEL_IR_VERSION:
                 versions += field.value is not None
             elif message == "Tensor":
@@ -93,7 +93,12 @@ def _check_node(field: Field, content: bytes) -> None:
         raise ModelIntegrityError(f"the model uses the operator {_printable(operator)}, which is refused")
 
 
-def _fields(content: bytes, position: int, end: int) -> Iterator[Field]:
+def fields(content: bytes, position: int, end: int) -> Iterator[Field]:
+    """The integers and the byte strings of the message between two offsets, in order.
+
+    Raises:
+        ModelIntegrityError: it is no protobuf message.
+    """
     while position < end:
         tag, position = _varint(content, position, end)
         number, wire = tag >> 3, tag & 7

@@ -31,8 +31,7 @@ class JoiningCore:
     """Runs `core` on the rows of several callers at once; each gets its own rows back, or the error of the run.
 
     For graphs with a dynamic batch only. `most` rows enter one run; `wait` (seconds) bounds what a call waits for
-    others. A GPU wants a few fixed batch sizes: padding `_Batch.joined()` to them and cutting the rows off again is
-    all that takes.
+    others. A card pads what was joined to its own few batch sizes (`runners.sessions.CardSession`).
     """
 
     def __init__(self, core: Core, most: int, wait: float) -> None:

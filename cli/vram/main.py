@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from cli.vram import top
+from cli.vram import plan, profile, top
 
 app = typer.Typer(no_args_is_help=True)
+app.command("plan")(plan.plan)
+app.command("profile")(profile.profile)
 app.command("top")(top.top)

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from facesocial.memory import give_freed_pages, resident
+
 pytestmark = pytest.mark.unit
 
 COUNT = """
@@ -33,3 +35,13 @@ def faults(keep: bool) -> int:
 def test_freed_pages_are_kept() -> None:
     """Counted, not timed: without it every picture is faulted in anew; the control shows that the count can tell."""
     assert faults(keep=True) < 50 < faults(keep=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_what_a_process_holds_is_counted() -> None:
+    before = resident()
+    held = bytearray(b"x") * (64 << 20)
+    assert resident() - before > 60 << 20
+    del held
+    give_freed_pages()
+    assert resident() - before < 16 << 20

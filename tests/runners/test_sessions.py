@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
+from structlog.testing import capture_logs
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
-from facesocial.errors import ModelIntegrityError
+from facesocial.errors import DeviceError, DeviceLost, ModelIntegrityError, OutOfDeviceMemory
+from models import profiles
+from models.catalogue import load_catalogue
 from models.library import Library
+from models.profiles import Measurement
+from models.signature import Input
 from models.store import InstalledModel
-from runners.sessions import OnnxModel, cpu_options
+from runners import sessions
+from runners.cuda import PROVIDER
+from runners.lanes import Lanes
+from runners.sessions import CardSession, OnnxModel, OnnxSession, blank, cpu_options
+from vram_policy import device
+from vram_policy.device import NvidiaCard
+from vram_policy.footprint import Footprint, Profile, estimate
+from vram_policy.lease import Array
+from vram_policy.simulated import SimulatedGpu
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("bentos", "cli", "facesocial", "models", "runners", "services", "vram_policy")
@@ -52,5 +74,380 @@ def test_a_changed_file_is_not_loaded(library: Library, tmp_path: Path) -> None:
 @pytest.mark.integration
 def test_no_session_for_a_device_that_is_not_there(library: Library) -> None:
     """No silent CPU."""
-    with pytest.raises(ValueError, match="cuda:0"):
+    model = OnnxModel(library.resolve(Capability.RECOGNITION), CpuSettings())
+    with pytest.raises(ValueError, match="tpu:0"):
+        model.open("tpu:0")
+    with pytest.raises(ValueError, match="simulated:0"):
+        model.open("simulated:0")
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(PROVIDER in onnxruntime.get_available_providers(), reason="this ONNX Runtime knows CUDA")
+def test_without_cuda_a_card_is_lost_and_nothing_runs_on_the_cpu_instead(library: Library) -> None:
+    with pytest.raises(DeviceLost, match="extra gpu"):
         OnnxModel(library.resolve(Capability.RECOGNITION), CpuSettings()).open("cuda:0")
+
+
+class Network:
+    """In the place of ONNX Runtime's session: each row's sum, or what it was told to raise."""
+
+    def __init__(self, failure: Exception | None = None, rows: int | None = None) -> None:
+        self.failure = failure
+        self.rows = rows
+        self.shapes: list[tuple[int, ...]] = []
+        self.providers = [PROVIDER, "CPUExecutionProvider"]
+        self.parts: list[Any] = []
+        self.fallback = True
+
+    def get_inputs(self) -> list[Any]:
+        return [SimpleNamespace(name="x")]
+
+    get_outputs = get_inputs
+
+    def get_providers(self) -> list[str]:
+        return self.providers
+
+    def disable_fallback(self) -> None:
+        self.fallback = False
+
+    def get_provider_graph_assignment_info(self) -> list[Any]:
+        return self.parts
+
+    def run(self, names: None, feeds: Mapping[str, Array]) -> list[Array]:
+        """See onnxruntime."""
+        self.shapes.append(feeds["x"].shape)
+        if self.failure:
+            raise self.failure
+        total: Array = feeds["x"].sum(axis=1)
+        return [total if self.rows is None else total[: self.rows]]
+
+
+def on_card(network: Network, batches: Sequence[int] = (1, 2, 4, 8, 16)) -> CardSession:
+    """A session on a card that is a fake network."""
+    return CardSession(OnnxSession(network), Lanes("test"), "high", batches)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(("rows", "run"), [(1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (16, 16), (20, 20)])
+def test_a_card_runs_few_batch_sizes_and_gives_the_callers_rows(rows: int, run: int) -> None:
+    network, given = Network(), np.arange(3 * rows, dtype=np.float32).reshape(rows, 3)
+    outputs = on_card(network).run([given])
+    assert network.shapes == [(run, 3)]
+    np.testing.assert_array_equal(outputs["x"], given.sum(axis=1))
+
+
+@pytest.mark.unit
+def test_padding_that_cannot_be_cut_off_is_an_error() -> None:
+    with pytest.raises(ModelIntegrityError, match="1 rows for 4 items"):
+        on_card(Network(rows=1)).run([np.ones((3, 3), np.float32)])
+
+
+@pytest.mark.unit
+def test_a_fixed_batch_is_not_padded() -> None:
+    network = Network()
+    on_card(network, batches=(1,)).run([np.ones((1, 3), np.float32)])
+    assert network.shapes == [(1, 3)]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Failed to allocate memory for requested buffer of size 1", OutOfDeviceMemory),
+        ("CUDA failure 700: an illegal memory access was encountered", DeviceLost),
+        ("CUDNN failure 5000: CUDNN_STATUS_EXECUTION_FAILED", DeviceError),
+        ("INVALID_ARGUMENT : Got invalid dimensions", RuntimeError),
+    ],
+)
+def test_what_fails_on_a_card_has_a_name(message: str, kind: type[Exception]) -> None:
+    session = on_card(Network(RuntimeError(message)))
+    with pytest.raises(kind) as raised:
+        session.run([np.ones((1, 3), np.float32)])
+    assert type(raised.value) is kind
+    with pytest.raises(kind):
+        session.warm([np.ones((1, 3), np.float32)])
+
+
+@pytest.mark.unit
+def test_a_closed_session_is_gone_while_its_error_is_still_held() -> None:
+    """Or its memory would stay, while the arbiter makes room for the next try."""
+    network = Network(RuntimeError("CUDA failure 2: out of memory"))
+    session, alive = on_card(network), weakref.ref(network)
+    del network
+    with pytest.raises(OutOfDeviceMemory) as raised:
+        session.run([np.ones((1, 3), np.float32)])
+    session.close()
+    assert raised.value.__cause__ is not None
+    assert alive() is None
+
+
+@pytest.fixture
+def recogniser(library: Library) -> OnnxModel:
+    """A model with a dynamic batch."""
+    return OnnxModel(library.resolve(Capability.RECOGNITION), CpuSettings(batch=4))
+
+
+@pytest.mark.integration
+def test_closing_really_drops_the_session(recogniser: OnnxModel) -> None:
+    session = recogniser.open("cpu")
+    assert isinstance(session, OnnxSession)
+    alive = weakref.ref(session._session)
+    session.run(blank(recogniser.shapes[0]))
+    session.close()
+    assert alive() is None
+
+
+class Recorder:
+    """A CPU session that remembers shapes."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[tuple[int, ...], ...]] = []
+
+    def run(self, inputs: Sequence[Array]) -> dict[str, Array]:
+        self.shapes.append(tuple(array.shape for array in inputs))
+        return {}
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.integration
+def test_on_the_cpu_the_largest_and_the_smallest_shape_are_warmed(library: Library, recogniser: OnnxModel) -> None:
+    recorder = Recorder()
+    recogniser.warm(recorder)
+    assert recorder.shapes == [((4, 3, 112, 112),), ((1, 3, 112, 112),)]
+    fixed = library.store.find(load_catalogue().spec("ultraface_rfb_320"))
+    assert fixed
+    recorder = Recorder()
+    OnnxModel(fixed, CpuSettings()).warm(recorder)
+    assert recorder.shapes == [((1, 3, 240, 320),)]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("capability", [one for one in Capability if one is not Capability.MESH])
+def test_every_permitted_shape_runs(library: Library, capability: Capability) -> None:
+    model = OnnxModel(library.resolve(capability), CpuSettings(batch=2))
+    session = model.open("cpu")
+    for shapes in model.shapes:
+        assert session.run(blank(shapes))
+
+
+@pytest.mark.integration
+def test_a_simulated_card_warms_its_cpu_session(recogniser: OnnxModel) -> None:
+    card = SimulatedGpu(1 << 40)
+    session = card.open(recogniser)
+    recogniser.warm(session)
+    assert card.memory().own == recogniser.profile("simulated").footprint.peak
+    session.close()
+    assert card.memory().own == 0
+
+
+@pytest.mark.unit
+def test_every_shape_is_warmed_on_every_thread_of_a_card(fake_cuda: Network, model: OnnxModel) -> None:
+    model.warm(model.open("cuda:0"))
+    assert fake_cuda.shapes == [shape for (shape,) in model.shapes for _ in range(2)]
+    assert fake_cuda.shapes[0] == (16, 3)
+    assert fake_cuda.shapes[-1] == (1, 3)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> OnnxModel:
+    """One that only a fake network runs: its file is read for nothing but its inputs."""
+    spec = load_catalogue().spec("mobilefacenet_foamliu")
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"x" * 1000)
+    model = OnnxModel(InstalledModel(spec, "fake:1", file, "0" * 64), CpuSettings())
+    model.__dict__["_inputs"] = (Input("x", (None, 3)),)
+    return model
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
+    """An ONNX Runtime with CUDA; `opened` of the network says what it was told."""
+    network = Network()
+
+    def open_session(content: bytes, options: onnxruntime.SessionOptions, **told: Any) -> Network:
+        if network.failure:
+            raise network.failure
+        network.__dict__["opened"] = (options, told)
+        return network
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [PROVIDER])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: network.__dict__.update(preloaded=True))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
+    monkeypatch.setattr(sessions, "find_spec", lambda name: name)
+    monkeypatch.setattr(InstalledModel, "read", lambda _: b"")
+    sessions._prepare_cuda.cache_clear()
+    yield network
+    sessions._prepare_cuda.cache_clear()
+
+
+@pytest.mark.unit
+def test_a_card_is_opened_as_the_design_says(fake_cuda: Network, model: OnnxModel) -> None:
+    """Design §3: the facts to build on."""
+    limit = model.profile("a card").footprint.peak
+    model.open("cuda:1")
+    options, told = fake_cuda.__dict__["opened"]
+    assert told["enable_fallback"] == 0
+    assert told["providers"] == [
+        (
+            PROVIDER,
+            {
+                "device_id": "1",
+                "cudnn_conv_algo_search": "HEURISTIC",
+                "arena_extend_strategy": "kSameAsRequested",
+                "gpu_mem_limit": str(limit),
+            },
+        )
+    ]
+    assert options.get_session_config_entry("session.use_device_allocator_for_initializers") == "1"
+    assert not fake_cuda.fallback
+    assert fake_cuda.__dict__["preloaded"]
+
+
+@pytest.mark.unit
+def test_nobody_asked_what_it_takes_no_bound(fake_cuda: Network, model: OnnxModel) -> None:
+    """So it can be measured."""
+    model.open("cuda:0")
+    assert "gpu_mem_limit" not in fake_cuda.__dict__["opened"][1]["providers"][0][1]
+
+
+@pytest.mark.unit
+def test_a_session_that_fell_back_to_the_cpu_is_refused(fake_cuda: Network, model: OnnxModel) -> None:
+    fake_cuda.providers = ["CPUExecutionProvider"]
+    with pytest.raises(DeviceLost):
+        model.open("cuda:0")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(("operator", "level"), [("Conv", "warning"), ("Shape", "debug")])
+def test_what_of_a_network_runs_on_the_cpu_is_said(
+    fake_cuda: Network, model: OnnxModel, operator: str, level: str
+) -> None:
+    def part(provider: str, kind: str) -> Any:
+        return SimpleNamespace(ep_name=provider, get_nodes=lambda: [SimpleNamespace(op_type=kind)])
+
+    fake_cuda.parts = [part(PROVIDER, "Gemm"), part("CPUExecutionProvider", operator)]
+    with capture_logs() as logs:
+        model.open("cuda:0")
+    assert [(entry["log_level"], entry["operators"]) for entry in logs] == [(level, [operator])]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Exception during initialization: Failed to allocate memory for requested buffer", OutOfDeviceMemory),
+        ("CUDA failure 100: no CUDA-capable device is detected", DeviceLost),
+        ("INVALID_PROTOBUF : Load model failed: Protobuf parsing failed.", ModelIntegrityError),
+    ],
+)
+def test_why_a_session_does_not_open(fake_cuda: Network, model: OnnxModel, message: str, kind: type[Exception]) -> None:
+    fake_cuda.failure = RuntimeError(message)
+    with pytest.raises(kind):
+        model.open("cuda:0")
+
+
+@pytest.mark.unit
+def test_on_the_cpu_a_model_that_does_not_open_is_damaged(fake_cuda: Network, model: OnnxModel) -> None:
+    fake_cuda.failure = RuntimeError("Failed to allocate memory")
+    with pytest.raises(ModelIntegrityError, match="fake:1"):
+        model.open("cpu")
+
+
+@pytest.mark.unit
+def test_an_unknown_model_is_estimated_from_its_largest_input_and_looked_up_once(
+    fake_cuda: Network, model: OnnxModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert model.profile("a card") == estimate(1000, 4 * 16 * 3)
+    monkeypatch.setattr(profiles, "read", lambda *_: pytest.fail("it was looked up again"))
+    assert not model.profile("a card").measured
+
+
+@pytest.mark.unit
+def test_a_measured_profile_is_used_for_its_card_alone(fake_cuda: Network, model: OnnxModel) -> None:
+    measurement = Measurement(
+        weights=1,
+        peak=3,
+        steady=2,
+        cpu=0.1,
+        cpu_most=1.0,
+        gpu=0.02,
+        gpu_most=0.1,
+        load=0.5,
+        load_cpu=0.4,
+        unload=0.01,
+        date=datetime(2026, 1, 2, tzinfo=UTC),
+        method="a test",
+    )
+    profiles.write(model.installed, model.key("T4"), measurement)
+    profile = model.profile("T4")
+    assert profile.measured
+    assert (profile.footprint.weights, profile.footprint.peak, profile.footprint.steady) == (1, 3, 2)
+    assert (profile.costs.cpu, profile.costs.gpu, profile.costs.load, profile.costs.load_cpu) == (0.1, 0.02, 0.5, 0.4)
+    assert not model.profile("L4").measured
+
+
+@pytest.mark.unit
+def test_all_simulated_cards_are_one(fake_cuda: Network, model: OnnxModel) -> None:
+    assert model.key("simulated:1GiB") == model.key("simulated")
+    assert model.key("simulated").options != model.key("T4").options
+
+
+# ---- on a real card ----
+
+
+@pytest.fixture
+def card() -> NvidiaCard:
+    """The first card of this machine."""
+    if PROVIDER not in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime was built without CUDA: install the extra gpu")
+    if not device.cards():
+        pytest.skip("no NVIDIA card here")
+    return NvidiaCard(0, 0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("capability", [one for one in Capability if one is not Capability.MESH])
+def test_every_model_runs_on_the_card_as_on_the_cpu(card: NvidiaCard, library: Library, capability: Capability) -> None:
+    """Padded to few sizes, and within 1e-2 of the CPU."""
+    model = OnnxModel(library.resolve(capability), CpuSettings())
+    on_gpu, on_cpu = model.open("cuda:0"), model.open("cpu")
+    assert isinstance(on_gpu, CardSession)
+    assert on_gpu._session._session.get_providers()[0] == PROVIDER
+    model.warm(on_gpu)
+    random = np.random.default_rng(0)
+    rows = 3 if model.shapes[0][0][0] > 1 else 1
+    inputs = [random.uniform(-1, 1, (rows, *shape[1:])).astype(np.float32) for shape in model.shapes[0]]
+    for name, output in on_gpu.run(inputs).items():
+        np.testing.assert_allclose(
+            np.asarray(output, np.float32), np.asarray(on_cpu.run(inputs)[name], np.float32), rtol=1e-2, atol=1e-2
+        )
+    on_gpu.close()
+
+
+@pytest.mark.gpu
+def test_the_arena_ends_where_the_profile_does(card: NvidiaCard, recogniser: OnnxModel) -> None:
+    """A profile of one megabyte: the first run finds no room."""
+    costs = estimate(0, 0).costs
+    recogniser._profiles["a small card"] = Profile(Footprint(1 << 20, 1 << 20, 1 << 20), costs)
+    with pytest.raises(OutOfDeviceMemory):
+        recogniser.warm(recogniser.open("cuda:0"))
+
+
+@pytest.mark.gpu
+def test_a_closed_session_gives_its_memory_back(card: NvidiaCard, library: Library) -> None:
+    """R11: within a tenth. The first session is not counted: it brings the context and the libraries along."""
+    model = OnnxModel(library.resolve(Capability.DEEPFAKE), CpuSettings())
+    held: list[int] = []
+    for _ in range(3):
+        before = card.memory().own
+        session = card.open(model)
+        model.warm(session)
+        taken = card.memory().own - before
+        session.close()
+        gc.collect()
+        time.sleep(0.2)
+        held.append(card.memory().own - before)
+    assert taken > 0
+    assert max(map(abs, held[1:])) <= 0.1 * taken
