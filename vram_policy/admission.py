@@ -58,12 +58,13 @@ class Admission:
         if dossier.error is None:
             self._reserve(dossier, now, replace(self.rules, policy="lru"))
 
-    def expire(self, tag: str, now: float) -> None:
-        """The card ran out of memory at work: the idle leave, and `tag` stays away for a while."""
-        if dossier := self.dossiers.get(tag):
+    def expel(self, entry: Residency, now: float, *, full: bool) -> None:
+        """A run of it failed: it leaves and stays away for a while. The card was `full`: so do the idle."""
+        if dossier := self.dossiers.get(entry.tag):
             dossier.backoff.fail(now)
-        if failed := self.ledger.get(tag):
-            self._evict(self.yielding(failed, now), None)
+        if full:
+            self._evict(self.yielding(entry, now), None)
+        self.ledger.condemn(entry)
 
     def settle(self, now: float) -> None:
         """Take the card's word for what is held, and give way to other programs that need the headroom."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from facesocial.errors import Conflict, DeviceError, DeviceLost
+from facesocial.errors import Conflict, DeviceError, DeviceLost, OutOfDeviceMemory
 from vram_policy.admission import Admission
 from vram_policy.budget import CONTEXT, HEADROOM
 from vram_policy.card import Card
@@ -120,10 +120,10 @@ class GpuArbiter:
             if isinstance(error, DeviceLost):
                 self.lost(error)
             else:
-                log.warning("the card ran out of memory at work", model=entry.tag)
-                counts.out_of_memory += 1
-                self._admission.expire(entry.tag, self._clock())
-                self._ledger.condemn(entry)
+                log.warning("a run on the card failed", model=entry.tag, error=error.code)
+                full = isinstance(error, OutOfDeviceMemory)
+                counts.out_of_memory += full
+                self._admission.expel(entry, self._clock(), full=full)
             self._transitions.advance()
         return self._cpu.lease(entry.model)
 
