@@ -67,8 +67,7 @@ def test_a_slot_is_never_idle_while_somebody_waits(slots: int, work: Sequence[tu
     """In virtual time: at most `slots` inside; the longest wait is the aging bound and the runs of those before it."""
     queue, inside, now, served = Queue(AGING), list[float](), 0.0, 0
     arrivals = sorted(work, key=lambda item: item[1])
-    runs: dict[int, float] = {}
-    waits: list[tuple[float, int]] = []
+    waits: dict[Waiter, tuple[float, int]] = {}
     line = 0
     while arrivals or inside:
         ends = min(inside, default=float("inf"))
@@ -80,17 +79,16 @@ def test_a_slot_is_never_idle_while_somebody_waits(slots: int, work: Sequence[tu
                 served += 1
                 continue
             waiter = Waiter(zone, now)
-            runs[id(waiter)] = run
             queue.join(waiter)
-            waits.append((now, line))
+            waits[waiter] = run, line
             line += 1
             continue
         now = ends
         inside.remove(ends)
         if following := queue.call(now):
-            ahead = next(ahead for since, ahead in waits if since == following.since)
+            run, ahead = waits[following]
             assert now - following.since <= AGING + (ahead + 1) * 0.5 + 1e-9
-            inside.append(now + runs[id(following)])
+            inside.append(now + run)
             line -= 1
             served += 1
     assert served == len(work)
