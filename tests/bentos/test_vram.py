@@ -1,226 +1,95 @@
-"""The whole service on a simulated card: who is on it, what a mixed load does to it, what a dead process leaves."""
+"""The cards of a process: which arbiters it gets, what it sees, and what a lost card means for it."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import statistics
 import time
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import httpx
-import psutil
 import pytest
 
-from bentos.placement import LANE, PIPELINE, runner_name
-from cli.process import Service
-from facesocial.capabilities import Capability
-from models.library import Library
-from tests.bentos.mixture import CAPABILITY, Mixture, mixture
-from tests.bentos.processes import workers
+from bentos import vram
+from bentos.placement import LANE, PIPELINE, Resolution, make_runtime, resolve
+from bentos.vram import Recycler, arbiter_of
+from facesocial.configuration import Configuration, StandSettings, VramSettings
+from facesocial.errors import DeviceLost
+from tests.vram_policy.fakes import FakeModel
+from vram_policy.choice import choose
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.unit
 
-SMALL = {"FACESOCIAL__VRAM__GPU": "simulated:1GiB"}
-RESTLESS = {
-    "FACESOCIAL__VRAM__POLICY": "lru",
-    "FACESOCIAL__VRAM__RESIDENCY_S": "1",
-    "FACESOCIAL__VRAM__LOAD_MIB_S": "100",
-    "FACESOCIAL__VRAM__MODELS": json.dumps(
-        {name: {"zone": "flexible"} for name, of in CAPABILITY.items() if of != Capability.DETECTION}
-    ),
-}
-"""All in one zone, a policy that thrashes, loads that take a second: a load is met as often as can be."""
-
-MIXED_SECONDS = float(os.environ.get("FACESOCIAL_TEST_MIXED_SECONDS", "60"))
+TWO = VramSettings(gpu="simulated:6GiB,4GiB", models={"model": StandSettings(zone="critical")})
 
 
-@pytest.fixture(scope="module")
-def picture(six_faces: Path) -> bytes:
-    """The group picture, small."""
-    import cv2
-
-    image = cv2.imread(str(six_faces))
-    assert image is not None
-    return bytes(cv2.imencode(".jpg", cv2.resize(image, None, fx=0.5, fy=0.5))[1])
+def resolved(settings: VramSettings) -> tuple[Configuration, Resolution]:
+    """As the parent of the service does."""
+    configuration = Configuration(vram=settings)
+    return configuration, resolve(configuration, choose(settings.gpu, ()), False, make_runtime())
 
 
-def cards(service: Service) -> dict[str, dict[str, Any]]:
-    """Process → its card."""
-    items = httpx.get(f"{service.url}/v1/admin/vram", timeout=10).json()["items"]
-    return {item["process"]: item["cards"][0] for item in items}
+@pytest.fixture(autouse=True)
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is as it was after each test."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
 
 
-def settled(service: Service) -> bool:
-    """Whether everything is there: the lane too."""
-    return bool(httpx.get(f"{service.url}/readyz").json()["degraded"] == [])
+def test_the_owner_gets_an_arbiter_for_each_card_and_the_others_none() -> None:
+    """And every real card is hidden from all of them, when the chosen one is simulated."""
+    configuration, resolution = resolved(TWO)
+    owner = arbiter_of(PIPELINE, configuration, resolution)
+    assert [one.card.device for one in owner.arbiters] == ["simulated:0", "simulated:1"]
+    assert owner.arbiters[0].budget - owner.arbiters[1].budget == 2 << 30
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert arbiter_of(LANE, configuration, resolution).arbiters == ()
 
 
-def until(service: Service, true: Any, seconds: float = 60) -> None:
-    """Within the time, or the test fails."""
-    limit = time.monotonic() + seconds
-    while not true(service):
-        assert time.monotonic() < limit, "too late"
-        time.sleep(0.1)
+def test_without_a_card_nothing_is_hidden_and_the_cpu_answers() -> None:
+    configuration, resolution = resolved(VramSettings(gpu="none"))
+    assert arbiter_of("facesocial", configuration, resolution).lease(FakeModel()).device == "cpu"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
-@pytest.fixture(scope="module")
-def carded(library: Library) -> Iterator[Service]:
-    """A service that found a small card, for those who leave it as it is."""
-    with Service.start(SMALL) as service:
-        until(service, settled)
-        yield service
+def test_zones_of_the_configuration_hold_from_the_first_request_and_the_heart_beats(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A model that the operator made critical is loaded at its rehearsal; the ledger is compared again and again."""
+    monkeypatch.setattr(vram, "BEAT_SECONDS", 0.01)
+    configuration, resolution = resolved(TWO)
+    owner, model = arbiter_of(PIPELINE, configuration, resolution), FakeModel()
+    beats, tick = Counter[str](), owner.arbiters[0].tick
+
+    def beat() -> None:
+        beats["first"] += 1
+        tick()
+
+    monkeypatch.setattr(owner.arbiters[0], "tick", beat)
+    owner.lease(model).end()
+    until = time.monotonic() + 5
+    while not (owner.lease(model).device == "simulated:0" and beats["first"] > 3):
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
-def analyzed(service: Service, picture: bytes) -> dict[str, str]:
-    """Where each capability was answered."""
-    response = httpx.post(f"{service.url}/v1/analyze", files={"image": ("a", picture)}, timeout=60)
-    assert response.status_code == 200
-    devices: dict[str, str] = response.json()["device"]
-    return devices
+@pytest.mark.parametrize("lane", [True, False])
+def test_a_process_whose_card_is_lost_ends_when_the_lane_can_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lane: bool
+) -> None:
+    """It says goodbye first, is told to end in order, and not again a moment later; without the lane it stays."""
+    did: list[object] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: did.append((pid, number)))
+    resolution = Resolution("colocated", lane, (), {}, str(tmp_path))
+    for _ in range(2):
+        Recycler(PIPELINE, resolution, lambda: did.append("left"))("the context is poisoned")
+    assert did == (["left", (os.getpid(), signal.SIGTERM)] if lane else [])
 
 
-def test_a_card_means_one_process_beside_the_edge_and_the_lane(carded: Service) -> None:
-    """Each sees only the cards that are its own: of a simulated one, no real one."""
-    found = workers(carded)
-    assert found.keys() == {"facesocial", PIPELINE, LANE}
-    for name in (PIPELINE, LANE):
-        assert found[name].environ()["CUDA_VISIBLE_DEVICES"] == "-1"
-
-
-def test_zones_decide_who_is_there_and_answers_say_where_they_come_from(carded: Service, picture: bytes) -> None:
-    """Critical at the start, high on the first request, flexible on the second where there is room; else the CPU."""
-    assert analyzed(carded, picture) == {
-        "detection": "simulated:0",
-        "recognition": "cpu",
-        "liveness": "cpu",
-        "deepfake": "cpu",
-        "demographics": "cpu",
-    }
-    until(carded, lambda service: sum(m["state"] == "ready" for m in cards(service)[PIPELINE]["models"]) >= 3)
-    devices = analyzed(carded, picture)
-    assert devices["recognition"] == devices["liveness"] == "simulated:0"
-    card = cards(carded)[PIPELINE]
-    assert card["charged"] <= card["budget"]
-    assert card["own"] <= card["charged"] + card["context"]
-    assert "cuda" not in str(card)
-
-
-def test_an_operator_moves_models_and_is_refused_what_does_not_fit(carded: Service, picture: bytes) -> None:
-    """Load, unload, 409; and the models' list says who is resident."""
-    move = f"{carded.url}/v1/admin/models"
-    assert httpx.post(f"{move}/face-recognition/unload", timeout=60).status_code == 200
-    state = {model["tag"].partition(":")[0]: model["state"] for model in cards(carded)[PIPELINE]["models"]}
-    assert state["mobilefacenet_foamliu"] == "absent"
-    assert httpx.post(f"{move}/face-mesh/load").json()["code"] == "conflict"
-    assert httpx.post(f"{move}/face-recognition/load", timeout=60).status_code == 200
-    assert analyzed(carded, picture)["recognition"] == "simulated:0"
-    items = httpx.get(f"{carded.url}/v1/models").json()["items"]
-    resident = {item["serves"] for item in items if item["device"]}
-    assert {"face-detection", "face-recognition"} <= resident
-    refused = httpx.post(f"{move}/face-deepfake/load", timeout=60)
-    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-    assert "nobody may be evicted for it" in refused.json()["detail"]
-
-
-def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(library: Library, picture: bytes) -> None:
-    """All tasks, 8 clients: 0 failures; who met a load was answered by the CPU, hardly later than without a card."""
-    with Service.start(SMALL | RESTLESS) as service:
-        until(service, settled)
-        with mixture(service.url, picture) as load:
-            time.sleep(MIXED_SECONDS)
-        busy = cards(service)[PIPELINE]
-        for capability in Capability:
-            if capability is not Capability.MESH:
-                httpx.post(f"{service.url}/v1/admin/models/{capability.alias}/unload", timeout=60)
-        with mixture(service.url, picture) as on_cpu:
-            time.sleep(max(15.0, MIXED_SECONDS / 4))
-        empty = cards(service)[PIPELINE]
-    assert {one.status for one in (*load.asked, *on_cpu.asked)} == {200}
-    met = [one for one in load.asked if load.met_a_load(one)]
-    assert len(met) >= 200
-    assert _relative_p95(met, on_cpu) <= 1.5 * _relative_p95(on_cpu.asked, on_cpu)
-    assert busy["counts"]["evictions"] > 10
-    assert busy["counts"]["failovers"] == busy["counts"]["out_of_memory"] == busy["leaked"] == 0
-    assert busy["own"] - busy["context"] <= busy["charged"] <= busy["budget"]
-    assert empty["charged"] == empty["own"] - empty["context"] == 0
-
-
-def _relative_p95(asked: list[Any], reference: Mixture) -> float:
-    """p95 of latencies, each as a multiple of its route's median on the CPU: routes differ more than devices do."""
-    usual = {
-        route: statistics.median(one.seconds for one in reference.asked if one.route == route)
-        for route in {one.route for one in asked}
-    }
-    return float(statistics.quantiles([one.seconds / usual[one.route] for one in asked], n=20)[-1])
-
-
-@pytest.mark.chaos
-def test_kill_9_of_the_cards_process_every_20_seconds(library: Library, picture: bytes) -> None:
-    """Ten kills under load: at most one of a thousand requests fails, nobody waits a second longer than on the CPU."""
-    kills = 10
-    with Service.start(SMALL) as service:
-        until(service, settled)
-        with mixture(service.url, picture, callers=4) as usual:
-            for capability in Capability:
-                if capability is not Capability.MESH:
-                    httpx.post(f"{service.url}/v1/admin/models/{capability.alias}/unload", timeout=60)
-            time.sleep(30)
-        slowest = statistics.quantiles([one.seconds for one in usual.asked], n=100)[-1]
-        with mixture(service.url, picture, callers=4) as load:
-            for _ in range(kills):
-                time.sleep(20)
-                until(service, settled)
-                os.kill(workers(service)[PIPELINE].pid, signal.SIGKILL)
-                time.sleep(0.3)
-                state = httpx.get(f"{service.url}/readyz", timeout=10).json()
-                assert state["ready"]
-                assert any("process is not there" in text or "lane answers" in text for text in state["degraded"])
-            until(service, settled)
-        failed = [one for one in load.asked if one.status != 200]
-        assert len(failed) <= len(load.asked) / 1000
-        assert max(one.seconds for one in load.asked) <= slowest + 1
-        card = cards(service)[PIPELINE]
-        assert card["free"] == card["total"] - card["own"], "what the dead held is charged to nobody"
-        assert service.log.read_bytes().count(b"answered by the CPU lane") >= kills
-
-
-def test_isolated_has_fixed_budgets_and_a_dead_runner_leaves_nothing(library: Library, picture: bytes) -> None:
-    """Each process pays for its context on the one card; kill -9 of one frees what it held."""
-    with Service.start({"FACESOCIAL__VRAM__GPU": "simulated:6GiB", "FACESOCIAL__PLACEMENT": "isolated"}) as service:
-        until(service, settled)
-        for _ in range(3):
-            analyzed(service, picture)
-            time.sleep(1)
-        devices = analyzed(service, picture)
-        assert set(devices.values()) == {"simulated:0"}
-        found = cards(service)
-        assert found.keys() == {runner_name(one) for one in Capability if one is not Capability.MESH}
-        total = next(iter(found.values()))["total"]
-        assert sum(card["budget"] + card["context"] for card in found.values()) <= total
-        held = sum(card["own"] for card in found.values())
-        assert all(card["free"] == total - held for card in found.values())
-        victim = runner_name(Capability.DEEPFAKE)
-        os.kill(workers(service)[victim].pid, signal.SIGKILL)
-        left = found[runner_name(Capability.DETECTION)]
-        until(service, lambda at: cards(at)[left_name]["free"] >= left["free"] + found[victim]["own"], 5)
-
-
-left_name = runner_name(Capability.DETECTION)
-
-
-def test_r20_sigterm_during_a_long_load(library: Library, picture: bytes) -> None:
-    """A load of ten seconds has begun: the service ends in order, within thirty."""
-    with Service.start(SMALL | {"FACESOCIAL__VRAM__LOAD_MIB_S": "10"}) as service:
-        until(service, settled)
-        analyzed(service, picture)
-        until(service, lambda at: any(m["state"] == "loading" for m in cards(at)[PIPELINE]["models"]), 10)
-        processes = [psutil.Process(service.pid), *psutil.Process(service.pid).children(recursive=True)]
-        began = time.monotonic()
-        os.kill(service.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs(processes, timeout=30)
-        assert alive == []
-        assert time.monotonic() - began < 30
+def test_a_lost_card_reaches_the_recycler() -> None:
+    """Through the arbiter, once."""
+    configuration, resolution = resolved(VramSettings(gpu="simulated:6GiB"))
+    lost: list[str] = []
+    owner = arbiter_of(PIPELINE, configuration, resolution, lost.append)
+    for _ in range(2):
+        owner.arbiters[0].lost(DeviceLost("poisoned"))
+    assert lost == ["poisoned"]
