@@ -183,7 +183,8 @@ class GpuArbiter:
 
     def left(self, entry: Residency, leaked: int) -> None:
         """See `Watcher.left`."""
-        self._demand.left(entry.tag)
+        if entry.ready_at is not None and self._dossiers.get(entry.tag):
+            self._demand.left(entry.tag)
         if leaked:
             log.warning("a closed session did not give all back", model=entry.tag, bytes=leaked)
 
