@@ -82,6 +82,7 @@ class GpuArbiter:
         )
         self._transitions = Transitions(card, self._ledger, self._changed, self._loader, self, context, clock)
         self._out: dict[int, Residency] = {}
+        self._closed = False
 
     @property
     def budget(self) -> int:
@@ -227,7 +228,7 @@ class GpuArbiter:
                     self._look(lambda: self._admission.force(dossier, self._clock()))
                     self._transitions.advance()
                     entry = self._ledger.get(tag)
-                if self.loss or dossier.barred or self._clock() >= until or (entry is None and not dossier.waits):
+                if dossier.barred or self._ends(until) or (entry is None and not dossier.waits):
                     raise Conflict(f"{tag} is not on {self.card.device}: {self.loss or dossier.why_not}")
                 self._changed.wait(0.1)
 
@@ -244,7 +245,7 @@ class GpuArbiter:
                 if dossier.barred:
                     self._ledger.condemn(entry)
                     self._transitions.advance()
-                if self._ledger.get(tag) and (not dossier.barred or self.loss or self._clock() >= until):
+                if self._ledger.get(tag) and (not dossier.barred or self._ends(until)):
                     raise Conflict(f"{tag} is still on {self.card.device}, held by {len(entry.leases)} leases")
                 self._changed.wait(0.1)
 
@@ -277,8 +278,15 @@ class GpuArbiter:
             return describe(self._admission, memory, self.loss, self._clock())
 
     def close(self) -> None:
-        """Let running loads end and start no more."""
+        """Let running loads end and start no more; no operator waits for them."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._loader.close()
+
+    def _ends(self, until: float) -> bool:
+        """Whether waiting is of no use any more."""
+        return self.loss is not None or self._closed or self._clock() >= until
 
     def _dossier(self, tag: str) -> Dossier:
         if dossier := self._dossiers.get(tag):
