@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from facesocial.errors import DeviceError, OutOfDeviceMemory
 from vram_policy.card import Card
 from vram_policy.demand import Demand
 from vram_policy.dossier import Dossier, Dossiers
@@ -53,16 +54,16 @@ class Admission:
             self._reserve(dossier, now, self.rules)
 
     def force(self, dossier: Dossier, now: float) -> None:
-        """The same for an operator: whether or not it pays, and whatever failed before."""
-        dossier.backoff.clear()
+        """The same for an operator: whether or not it pays."""
         if dossier.error is None:
             self._reserve(dossier, now, replace(self.rules, policy="lru"))
 
-    def expel(self, entry: Residency, now: float, *, full: bool) -> None:
-        """A run of it failed: it leaves and stays away for a while. The card was `full`: so do the idle."""
+    def expel(self, entry: Residency, error: DeviceError, now: float) -> None:
+        """A run of it failed: it leaves and stays away for a while. If the card was full, so do the idle."""
         if dossier := self.dossiers.get(entry.tag):
             dossier.backoff.fail(now)
-        if full:
+            dossier.error = error
+        if isinstance(error, OutOfDeviceMemory):
             self._evict(self.yielding(entry, now), None)
         self.ledger.condemn(entry)
 

@@ -18,6 +18,7 @@ from facesocial.errors import Conflict, DeviceError, DeviceLost, OutOfDeviceMemo
 from vram_policy.admission import Admission
 from vram_policy.budget import CONTEXT, HEADROOM
 from vram_policy.card import Card
+from vram_policy.counts import Counts
 from vram_policy.demand import Demand
 from vram_policy.dossier import Dossier, Dossiers
 from vram_policy.lease import CpuArbiter, Lease, Loadable
@@ -81,6 +82,7 @@ class GpuArbiter:
         )
         self._transitions = Transitions(card, self._ledger, self._changed, self._loader, self, context, clock)
         self._out: dict[int, Residency] = {}
+        self._closed = False
 
     @property
     def budget(self) -> int:
@@ -93,9 +95,9 @@ class GpuArbiter:
         """See `Arbiter.lease`: on the card when it is ready there, else on the CPU."""
         if not self._cpu.holds(model.tag):
             return self._rehearse(model)
+        self._record(model.tag)
         with self._changed:
             dossier, now = self._dossiers.open(model), self._clock()
-            self._record(model.tag)
             self._demand.observe(model.tag, now)
             entry = self._ledger.get(model.tag)
             if entry and entry.session and entry.state is State.READY and not self.loss:
@@ -115,24 +117,26 @@ class GpuArbiter:
             if entry is None:
                 raise error
             self._ledger.give_back(entry, lease.id)
-            counts = self._dossiers.open(entry.model).counts
+            dossier = self._dossiers.get(entry.tag)
+            counts = dossier.counts if dossier else Counts()
             counts.failovers += 1
             if isinstance(error, DeviceLost):
                 self.lost(error)
             else:
                 log.warning("a run on the card failed", model=entry.tag, error=error.code)
-                full = isinstance(error, OutOfDeviceMemory)
-                counts.out_of_memory += full
-                self._admission.expel(entry, self._clock(), full=full)
+                counts.out_of_memory += isinstance(error, OutOfDeviceMemory)
+                self._admission.expel(entry, error, self._clock())
             self._transitions.advance()
-        return self._cpu.lease(entry.model)
+        answer = self._cpu.lease(entry.model)
+        if dossier is None:  # retired meanwhile: nobody else will ask for that session
+            self._cpu.retire(entry.tag)
+        return answer
 
     def retire(self, tag: str) -> None:
         """See `Arbiter.retire`."""
         with self._changed:
             if entry := self._ledger.get(tag):
                 self._ledger.condemn(entry)
-            self._dossiers.close(tag)
             self._admission.forget(tag)
             self._transitions.advance()
         self._cpu.retire(tag)
@@ -151,18 +155,22 @@ class GpuArbiter:
             if entry is None:  # it ended in a failover
                 return
             self._ledger.give_back(entry, lease.id)
-            self._demand.saved(entry.tag, entry.model.profile(self.card.name).costs.cpu)
+            self._transitions.advance()
             if dossier := self._dossiers.get(entry.tag):
                 dossier.counts.answers += 1
-            self._transitions.advance()
+                self._demand.saved(entry.tag, entry.model.profile(self.card.name).costs.cpu)
 
     def _consider(self, dossier: Dossier, now: float) -> None:
+        self._look(lambda: self._admission.consider(dossier, now))
+        self._transitions.advance()
+
+    def _look(self, act: Callable[[], object]) -> None:
+        """Do what looks at the card, unless it is lost, or is found to be."""
         if self.loss is None:
             try:
-                self._admission.consider(dossier, now)
+                act()
             except DeviceLost as error:
                 self.lost(error)
-            self._transitions.advance()
 
     # ---- outcomes of transitions, under the lock ----
 
@@ -183,7 +191,8 @@ class GpuArbiter:
 
     def left(self, entry: Residency, leaked: int) -> None:
         """See `Watcher.left`."""
-        self._demand.left(entry.tag)
+        if entry.ready_at is not None and self._dossiers.get(entry.tag):
+            self._demand.left(entry.tag)
         if leaked:
             log.warning("a closed session did not give all back", model=entry.tag, bytes=leaked)
 
@@ -213,12 +222,13 @@ class GpuArbiter:
         with self._changed:
             dossier, until = self._dossier(tag), self._clock() + seconds
             dossier.barred, dossier.error = False, None
+            dossier.backoff.clear()
             while not ((entry := self._ledger.get(tag)) and entry.state is State.READY):
-                if entry is None and not self.loss:
-                    self._admission.force(dossier, self._clock())
+                if entry is None:
+                    self._look(lambda: self._admission.force(dossier, self._clock()))
                     self._transitions.advance()
                     entry = self._ledger.get(tag)
-                if self.loss or dossier.barred or self._clock() >= until or (entry is None and not dossier.waits):
+                if dossier.barred or self._ends(until) or (entry is None and not dossier.waits):
                     raise Conflict(f"{tag} is not on {self.card.device}: {self.loss or dossier.why_not}")
                 self._changed.wait(0.1)
 
@@ -226,16 +236,17 @@ class GpuArbiter:
         """Take a model off the card, when its leases have ended, and keep it off until it is loaded by `load`.
 
         Raises:
-            Conflict: it is not known, or is held that long.
+            Conflict: it is not known, or is held that long; it leaves all the same when its leases have ended.
         """
         with self._changed:
             dossier, until = self._dossier(tag), self._clock() + seconds
             dossier.barred = True
             while entry := self._ledger.get(tag):
-                if not dossier.barred or self._clock() >= until:
+                if dossier.barred:
+                    self._ledger.condemn(entry)
+                    self._transitions.advance()
+                if self._ledger.get(tag) and (not dossier.barred or self._ends(until)):
                     raise Conflict(f"{tag} is still on {self.card.device}, held by {len(entry.leases)} leases")
-                self._ledger.condemn(entry)
-                self._transitions.advance()
                 self._changed.wait(0.1)
 
     def reconfigure(self, rules: Rules, stands: Mapping[str, Stand]) -> None:
@@ -250,12 +261,7 @@ class GpuArbiter:
     def tick(self) -> None:
         """Compare the ledger with the card, give way to other programs, bring back what must be there."""
         with self._changed:
-            if self.loss:
-                return
-            try:
-                self._admission.settle(self._clock())
-            except DeviceLost as error:
-                self.lost(error)
+            self._look(lambda: self._admission.settle(self._clock()))
             for dossier in self._dossiers.all():
                 if dossier.stand.zone == "critical":
                     self._consider(dossier, self._clock())
@@ -272,8 +278,15 @@ class GpuArbiter:
             return describe(self._admission, memory, self.loss, self._clock())
 
     def close(self) -> None:
-        """Let running loads end and start no more."""
+        """Let running loads end and start no more; no operator waits for them."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._loader.close()
+
+    def _ends(self, until: float) -> bool:
+        """Whether waiting is of no use any more."""
+        return self.loss is not None or self._closed or self._clock() >= until
 
     def _dossier(self, tag: str) -> Dossier:
         if dossier := self._dossiers.get(tag):

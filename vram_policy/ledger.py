@@ -48,7 +48,8 @@ class Residency:
         heir: who takes over its charge.
         begun: whether the job that its state asks for is running.
         doomed: to be unloaded as soon as it has arrived.
-        tried: loads that failed for want of memory.
+        tried: a load failed for want of memory.
+        again: it leaves in order to be loaded once more.
     """
 
     model: Loadable
@@ -63,8 +64,9 @@ class Residency:
     heir: Residency | None = None
     begun: bool = False
     doomed: bool = False
-    tried: int = 0
-    ready_at: float = 0.0
+    tried: bool = False
+    again: bool = False
+    ready_at: float | None = None
 
     @property
     def tag(self) -> str:
@@ -84,6 +86,8 @@ class Ledger:
         self.budget: Final = budget
         self.unaccounted = 0
         """Bytes that the card says we hold and that no residency explains."""
+        self.jobs = 0
+        """Begun so far."""
         self._entries: dict[str, Residency] = {}
         self._leaks: dict[str, int] = {}
 
@@ -136,7 +140,7 @@ class Ledger:
                 settled=entry.settled,
                 pinned=entry.pin,
                 idle=idle(entry),
-                age=now - entry.ready_at,
+                age=0.0 if entry.ready_at is None else now - entry.ready_at,
             )
             for entry in self
             if entry.state not in (State.DRAINING, State.UNLOADING)
@@ -166,6 +170,9 @@ class Ledger:
             entry.doomed = True
         elif entry.state is State.READY:
             entry.state = State.DRAINING if entry.leases else State.UNLOADING
+        elif entry.again:
+            entry.again = False
+            self._disinherit(entry)
 
     def give_back(self, entry: Residency, lease: int) -> None:
         """A lease has ended."""
@@ -185,6 +192,7 @@ class Ledger:
             leaving = arriving
         if leaving is not None:
             leaving.begun = True
+            self.jobs += 1
         return leaving
 
     def arrive(self, entry: Residency, now: float) -> None:
@@ -193,32 +201,42 @@ class Ledger:
         if entry.doomed:
             self.condemn(entry)
 
-    def postpone(self, entry: Residency) -> None:
-        """Its load failed and is tried again when those whom it awaits are gone. It keeps its charge."""
-        entry.state, entry.begun = State.RESERVED, False
+    def retreat(self, entry: Residency) -> None:
+        """Its load failed: it leaves with what the attempt took, and keeps its charge until that is gone."""
+        entry.state, entry.begun = State.UNLOADING, False
 
     def drop(self, entry: Residency) -> None:
-        """It holds nothing on the card. Whoever leaves for it leaves for nobody."""
+        """It never held anything on the card."""
         self._entries.pop(entry.tag, None)
-        entry.begun = False
-        for other in self:
-            if other.heir is entry:
-                other.heir = None
+        self._disinherit(entry)
 
     def release(self, entry: Residency, leaked: int) -> bool:
-        """It is gone by the card's word, all but `leaked` bytes; False: its heir does not get what it needs."""
-        self._entries.pop(entry.tag, None)
-        entry.begun = False
+        """It is gone by the card's word, all but `leaked` bytes; False: its heir does not get what it needs.
+
+        Who comes again is its own heir.
+        """
         if leaked:
             self._leaks[entry.tag] = self._leaks.get(entry.tag, 0) + leaked
-        heir = entry.heir
+        entry.begun = False
+        given, heir = entry.charged - leaked, entry.heir
+        if entry.again:
+            entry.charged, entry.state, entry.again, heir = 0, State.RESERVED, False, entry
+        else:
+            self._entries.pop(entry.tag, None)
         if heir is None:
             return True
         heir.awaits.discard(entry.tag)
-        heir.charged += min(entry.charged - leaked, max(0, heir.size - heir.charged))
+        heir.charged += min(given, max(0, heir.size - heir.charged))
         if not heir.awaits:
             heir.charged += min(max(0, heir.size - heir.charged), max(0, self.budget - self.charged))
         return bool(heir.awaits) or heir.charged >= heir.size
+
+    def _disinherit(self, entry: Residency) -> None:
+        """Whoever leaves for it leaves for nobody."""
+        entry.awaits.clear()
+        for other in self:
+            if other.heir is entry:
+                other.heir = None
 
     def reconcile(self, excess: int) -> None:
         """`excess`: bytes that the card says we hold beyond all present residencies (leaks are part of it).

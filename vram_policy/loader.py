@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol, TypeAlias
 
 import structlog
@@ -39,7 +40,8 @@ class ThreadLoader:
     def start(self, job: Job) -> None:
         """See `Loader.start`."""
         if not self._closed.is_set():
-            self._threads.submit(self._run, job)
+            with suppress(RuntimeError):  # closed meanwhile
+                self._threads.submit(self._run, job)
 
     def close(self) -> None:
         """See `Loader.close`; waits no longer than the step that runs, for a load cannot be interrupted."""

@@ -19,7 +19,7 @@ LOOK_SECONDS: Final = 0.01
 """Between two looks at whether closed memory is free."""
 
 RELEASE_SECONDS: Final = 5.0
-"""After which memory that is still held counts as leaked."""
+"""After which memory that is still held counts as leaked, and until which closed memory may still be on its way."""
 
 
 class Watcher(Protocol):
@@ -72,6 +72,7 @@ class Transitions:
         self._watcher = watcher
         self._context = context
         self._clock = clock
+        self._closed_at = float("-inf")
 
     def advance(self) -> None:
         """Start every job that may run now. The lock is held."""
@@ -82,7 +83,7 @@ class Transitions:
     def _load(self, entry: Residency) -> Job:
         try:
             with self._changed:
-                alone, before = self._alone(entry), self._card.memory()
+                before, begun = self._card.memory(), self._alone(entry)
                 if before.free < entry.charged:
                     raise OutOfDeviceMemory("a second program took the memory meanwhile")
             entry.session = self._card.open(entry.model)
@@ -104,15 +105,14 @@ class Transitions:
                 self._give_up(entry, error)
         else:
             with self._changed:
-                taken = after.own - before.own if alone and self._alone(entry) and before.own else None
+                alone = before.own and begun is not None and begun == self._alone(entry)
+                taken = after.own - before.own if alone else None
                 self._ledger.arrive(entry, self._clock())
                 self._watcher.arrived(entry, taken)
                 self.advance()
 
     def _unload(self, entry: Residency) -> Job:
-        if entry.session:
-            entry.session.close()
-            entry.session = None
+        self._close(entry)
         give_up = self._clock() + RELEASE_SECONDS
         while True:
             try:
@@ -130,35 +130,46 @@ class Transitions:
             yield LOOK_SECONDS
 
     def _leave(self, entry: Residency, leaked: int) -> None:
-        heir = entry.heir
+        heir = entry if entry.again else entry.heir
         enough = self._ledger.release(entry, leaked)
-        self._watcher.left(entry, leaked)
+        if heir is not entry:
+            self._watcher.left(entry, leaked)
         if heir and not enough:
             self._ledger.drop(heir)
             self._watcher.failed(heir, OutOfDeviceMemory("those who left did not give back enough"))
         self.advance()
 
-    def _alone(self, entry: Residency) -> bool:
-        """Whether the card's numbers tell what this load takes."""
-        return not any(other.begun for other in self._ledger if other is not entry)
+    def _alone(self, entry: Residency) -> int | None:
+        """Which job this is, when the card's numbers tell what this load alone takes: nothing else is on its way."""
+        settled = self._clock() - self._closed_at >= RELEASE_SECONDS and not self._ledger.leaked
+        others = any(other.begun for other in self._ledger if other is not entry)
+        return self._ledger.jobs if settled and not others else None
+
+    def _close(self, entry: Residency) -> None:
+        """What it does not give back, the card will tell."""
+        session, entry.session = entry.session, None
+        self._closed_at = self._clock()
+        try:
+            if session:
+                session.close()
+        except Exception:
+            log.exception("a session of the card cannot be closed", model=entry.tag)
 
     def _make_room(self, entry: Residency, error: OutOfDeviceMemory) -> None:
         """Have the idle leave and try once more; then no more."""
-        if entry.session:
-            entry.session.close()
-            entry.session = None
         with self._changed:
-            entry.tried += 1
-            again = entry.tried == 1 and not entry.doomed and self._watcher.make_room(entry)
-            log.warning("the card has no room", model=entry.tag, tried=entry.tried, again=again)
-            if again:
-                self._ledger.postpone(entry)
+            first = not entry.tried and not entry.doomed
+            entry.again = first and self._watcher.make_room(entry)
+            entry.tried = True
+            log.warning("the card has no room", model=entry.tag, again=entry.again)
+            if entry.again:
+                self._ledger.retreat(entry)
                 self.advance()
             else:
                 self._give_up(entry, error)
 
     def _give_up(self, entry: Residency, error: Exception) -> None:
-        """Under the lock."""
-        self._ledger.drop(entry)
+        """What it took is charged until the card says that it is free. Under the lock."""
+        self._ledger.retreat(entry)
         self._watcher.failed(entry, error)
         self.advance()

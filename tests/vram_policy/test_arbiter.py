@@ -4,93 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 
 from facesocial.errors import Conflict, DeviceLost, ModelIntegrityError, OutOfDeviceMemory
+from tests.vram_policy.bench import AT_ONCE, Bench, eventually, threaded
 from tests.vram_policy.fakes import INPUT, FakeModel
 from tests.vram_policy.manual import Clock, ManualLoader
+from tests.vram_policy.observed import ObservedGpu
 from vram_policy import CpuArbiter
 from vram_policy.arbiter import GpuArbiter
-from vram_policy.plan import Rules
-from vram_policy.report import ModelReport
 from vram_policy.simulated import Behaviour, Moment, SimulatedGpu
 from vram_policy.zones import Stand
 
 pytestmark = pytest.mark.unit
 
-AT_ONCE = Rules(policy="lru", residency=0.0)
-"""Everything that fits is loaded, everything idle may leave."""
-
-
 OUT_OF_MEMORY: Sequence[Moment] = (("load", 2), ("load", 3))
-
-
-class Bench:
-    """An arbiter of a card of 1000 bytes in a time that stands still."""
-
-    def __init__(
-        self, total: int = 1000, budget: int | None = None, rules: Rules = AT_ONCE, behaviour: Behaviour | None = None
-    ) -> None:
-        self.clock, self.loader = Clock(), ManualLoader()
-        self.gpu = SimulatedGpu(total, behaviour, clock=self.clock, sleep=self.clock.sleep)
-        self.lost: list[str] = []
-        self.arbiter = GpuArbiter(
-            self.gpu,
-            total if budget is None else budget,
-            CpuArbiter(),
-            context=0,
-            headroom=0,
-            rules=rules,
-            loader=self.loader,
-            lost=self.lost.append,
-            clock=self.clock,
-        )
-
-    def know(self, *models: FakeModel) -> None:
-        """Each has been rehearsed."""
-        for model in models:
-            self.arbiter.lease(model).end()
-
-    def ask(self, model: FakeModel) -> str:
-        """One request; where it was answered."""
-        with self.arbiter.lease(model) as lease:
-            return str(lease.session.run(INPUT)["device"]) and lease.device
-
-    def settle(self) -> None:
-        """Every load and unload ends."""
-        self.loader.finish(self.clock)
-
-    def bring(self, *models: FakeModel) -> None:
-        """Onto the card."""
-        for model in models:
-            self.know(model)
-            self.ask(model)
-            self.settle()
-            assert self.ask(model) == "simulated:0"
-
-    def of(self, model: FakeModel) -> ModelReport:
-        """What the arbiter says of it."""
-        return next(one for one in self.arbiter.report().models if one.tag == model.tag)
-
-
-@contextmanager
-def threaded(gpu: SimulatedGpu, budget: int) -> Iterator[GpuArbiter]:
-    """With real threads and real time."""
-    arbiter = GpuArbiter(gpu, budget, CpuArbiter(), context=0, headroom=0, rules=AT_ONCE)
-    yield arbiter
-    arbiter.close()
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Within the time, or the test fails."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "too late"
-        time.sleep(0.005)
 
 
 def test_the_first_lease_is_a_rehearsal() -> None:
@@ -123,8 +54,8 @@ def test_r1_a_crowd_loads_once() -> None:
         assert arbiter.lease(model).device == "simulated:0"
 
 
-@pytest.mark.parametrize("rounds", [256, pytest.param(1024, marks=pytest.mark.load)])
-def test_r2_loads_and_unloads_of_one_model_by_many(rounds: int) -> None:
+@pytest.mark.parametrize(("crowd", "rounds"), [(8, 256), pytest.param(32, 1024, marks=pytest.mark.load)])
+def test_r2_loads_and_unloads_of_one_model_by_many(crowd: int, rounds: int) -> None:
     """No deadlock, only the refusals that are meant, nothing used at the end."""
     gpu, model = SimulatedGpu(1000), FakeModel()
     refused: list[str] = []
@@ -139,9 +70,9 @@ def test_r2_loads_and_unloads_of_one_model_by_many(rounds: int) -> None:
                     except Conflict as error:
                         refused.append(str(error))
 
-        with ThreadPoolExecutor(8) as pool:
-            for future in [pool.submit(churn) for _ in range(8)]:
-                future.result(120)
+        with ThreadPoolExecutor(crowd) as pool:
+            for future in [pool.submit(churn) for _ in range(crowd)]:
+                future.result(240)
         arbiter.unload(model.tag)
         assert gpu.memory().own == 0
         assert arbiter.report().charged == 0
@@ -443,3 +374,64 @@ def test_an_operators_unload_holds_until_his_load() -> None:
         assert arbiter.lease(model).device == "simulated:0"
         with pytest.raises(Conflict, match="not served here"):
             arbiter.load("unknown:1")
+
+
+def test_a_failover_does_not_bring_a_retired_model_back() -> None:
+    """Its work is finished by the CPU; nobody keeps a book or a session of it, and no tick loads it."""
+    bench, model = Bench(), FakeModel("old:1", zone="critical")
+    bench.bring(model)
+    lease = bench.arbiter.lease(model)
+    bench.arbiter.retire(model.tag)
+    with bench.arbiter.failover(lease, OutOfDeviceMemory("full")) as again:
+        assert again.device == "cpu"
+    bench.settle()
+    bench.clock.sleep(3600)
+    bench.arbiter.tick()
+    bench.settle()
+    report = bench.arbiter.report()
+    assert report.models == ()
+    assert report.charged == 0
+    assert not bench.arbiter._cpu.holds(model.tag)
+
+
+def test_a_note_stays_short() -> None:
+    """However often a model is asked for that is left alone."""
+    bench, model = Bench(), FakeModel()
+    bench.bring(model)
+    bench.arbiter.failover(bench.arbiter.lease(model), OutOfDeviceMemory("no room for the run")).end()
+    bench.settle()
+    for _ in range(5):
+        bench.ask(model)
+    assert bench.of(model).note == "left alone for a while: no room for the run"
+
+
+@pytest.mark.parametrize("act", ["load", "unload"])
+def test_an_operator_is_told_of_a_card_that_is_gone(act: str) -> None:
+    """The driver dies before his load, or while a model leaves: a refusal at once, and the loss is told."""
+    card, model, told, loader = ObservedGpu(1000, Behaviour(), Clock()), FakeModel(), list[str](), ManualLoader()
+    arbiter = GpuArbiter(card, 1000, CpuArbiter(), context=0, headroom=0, lost=told.append, loader=loader)
+    arbiter.lease(model).end()
+    if act == "unload":
+        arbiter.lease(model).end()
+        loader.finish(Clock())
+    card.dead = True
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(getattr(arbiter, act), model.tag, 20)
+        eventually(lambda: bool(loader.jobs) or waiting.done())
+        loader.finish(Clock())
+        with pytest.raises(Conflict, match=r"not on|still on"):
+            waiting.result(5)
+    assert told == ["the driver does not answer"]
+
+
+def test_an_unload_that_is_not_waited_for_happens_all_the_same() -> None:
+    """When the lease has ended."""
+    bench, model = Bench(), FakeModel()
+    bench.bring(model)
+    lease = bench.arbiter.lease(model)
+    with pytest.raises(Conflict, match="held by 1"):
+        bench.arbiter.unload(model.tag, 0)
+    lease.end()
+    bench.settle()
+    assert bench.of(model).state == "absent"
+    assert bench.of(model).charged == 0
