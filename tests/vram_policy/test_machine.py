@@ -69,7 +69,7 @@ class Machine(RuleBasedStateMachine):
         headroom=st.sampled_from([0, 50]),
         lag=st.sampled_from(LAGS),
         leak=st.sampled_from([0.0, 0.0, 0.0, 0.1]),
-        mortal=st.sampled_from([False] * 9 + [True]),
+        mortal=st.sampled_from([False] * 4 + [True]),
     )
     def begin(
         self,
