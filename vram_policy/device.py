@@ -82,7 +82,11 @@ class NvidiaCard:
 
     def _of_process(self) -> int | None:
         """What the driver says this process holds; None when it does not say."""
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(self._handle):
+        try:
+            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
+        except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_NoPermission):  # it answers, but not this
+            return None
+        for process in processes:
             if process.pid == os.getpid():
                 return None if process.usedGpuMemory is None else int(process.usedGpuMemory)
         return None

@@ -172,7 +172,19 @@ def _pays(target: Target, victims: Sequence[Resident], rules: Rules, *, own: boo
 def _longest_idle(candidates: Sequence[Resident], missing: int) -> Sequence[Resident] | None:
     """Lowest zone first, then longest idle, until it is enough."""
     victims = first(sorted(candidates, key=_idleness), missing)
-    return victims if sum(one.bytes for one in victims) >= missing else None
+    return _needed(victims, missing) if sum(one.bytes for one in victims) >= missing else None
+
+
+def _needed(victims: Sequence[Resident], missing: int) -> Sequence[Resident]:
+    """Without those whom the others make superfluous: the last to be chosen are the first to be spared."""
+    surplus = sum(one.bytes for one in victims) - missing
+    needed: list[Resident] = []
+    for one in reversed(victims):
+        if one.bytes <= surplus:
+            surplus -= one.bytes
+        else:
+            needed.insert(0, one)
+    return needed
 
 
 def _idleness(one: Resident) -> tuple[int, float, str]:
@@ -209,7 +221,7 @@ def _worth(victims: Sequence[Resident]) -> tuple[float, int, float, tuple[str, .
 
 
 def _enough(candidates: Sequence[Resident], missing: int) -> Iterator[tuple[Resident, ...]]:
-    """Every set that frees `missing` bytes; of many candidates the cheapest are tried, and all together."""
+    """Every set that frees `missing` bytes; where the cheapest of many candidates do not, as many as it takes."""
     ordered = sorted(candidates, key=lambda one: (one.value, -one.idle, one.tag))
     tried = ordered[:SEARCHED]
     found = False
@@ -219,7 +231,7 @@ def _enough(candidates: Sequence[Resident], missing: int) -> Iterator[tuple[Resi
                 found = True
                 yield victims
     if not found:
-        yield tuple(ordered)
+        yield tuple(_needed(first(ordered, missing), missing))
 
 
 def idle(residents: Sequence[Resident], rules: Rules, zone: Zone = "critical") -> list[Resident]:

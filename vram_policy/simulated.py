@@ -80,7 +80,7 @@ class SimulatedGpu:
     def memory(self) -> Memory:
         """See `Card.memory`."""
         with self._lock:
-            own = self._own()
+            own = self._tell()
             return Memory(self._total, self._total - own - self._others(), own)
 
     def open(self, model: Loadable) -> Session:
@@ -138,10 +138,12 @@ class SimulatedGpu:
     def _others(self) -> int:
         return self.other + self._neighbours.others()
 
-    def _tell(self) -> None:
+    def _tell(self) -> int:
+        """What this process takes; the neighbours hear of it, for memory that was on its way may be free now."""
         own = self._own()
         self.peak = max(self.peak, own)
         self._neighbours.tell(own)
+        return own
 
 
 class SimulatedSession:
