@@ -158,6 +158,7 @@ class CpuArbiter:
         with self._lock:
             opening = self._opening.setdefault(model.tag, threading.Lock())
         with opening:
-            if model.tag not in self._sessions:
-                self._sessions[model.tag] = model.open(CPU)
-            return self._sessions[model.tag]
+            session = self._sessions.get(model.tag)
+            if session is None:
+                session = self._sessions[model.tag] = model.open(CPU)
+            return session  # it may have been retired meanwhile

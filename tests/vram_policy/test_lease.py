@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -97,3 +98,24 @@ def test_nothing_stands_behind_the_cpu() -> None:
     arbiter, model = CpuArbiter(), FakeModel()
     with pytest.raises(OutOfDeviceMemory):
         arbiter.failover(arbiter.lease(model), OutOfDeviceMemory("full"))
+
+
+def test_a_model_retired_while_it_is_asked_for_is_answered_all_the_same() -> None:
+    """The session that was found is used, whether or not it is kept."""
+    arbiter, model = CpuArbiter(), FakeModel()
+    patience, over = sys.getswitchinterval(), threading.Event()
+
+    def retire() -> None:
+        while not over.is_set():
+            arbiter.retire(model.tag)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(retire)
+            devices = {arbiter.lease(model).device for _ in range(3000)}
+            over.set()
+    finally:
+        over.set()
+        sys.setswitchinterval(patience)
+    assert devices == {"cpu"}
