@@ -44,11 +44,14 @@ class Dossier:
         return type(self.error).__name__ if self.error else self.note or "not asked for"
 
     def size(self, card: str) -> int:
-        """Bytes it is charged on `card`: never less than a measurement, of an estimate no more than the first load."""
+        """Bytes it is charged on `card`: never less than a measurement, of an estimate no more than the first load.
+
+        Nor less than the weights: what a card says of one load can be spoiled by another program that left meanwhile.
+        """
         profile = self.model.profile(card)
         if self.taken is None:
             return profile.footprint.peak
-        return max(self.taken, profile.footprint.peak) if profile.measured else self.taken
+        return max(self.taken, profile.footprint.peak if profile.measured else profile.footprint.weights)
 
 
 class Dossiers:
