@@ -364,6 +364,7 @@ CHECKED = settings(deadline=None, stateful_step_count=200, suppress_health_check
 
 
 @pytest.mark.unit
+@pytest.mark.timeout(900)  # a failure is made small before it is shown
 def test_any_order() -> None:
     """50 runs of 200 steps."""
     run_state_machine_as_test(Machine, settings=settings(CHECKED, max_examples=50))
