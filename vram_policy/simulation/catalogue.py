@@ -64,6 +64,6 @@ CARDS: Final = {"6GiB": 6 * GIBIBYTE, "4GiB": 4 * GIBIBYTE, "3GiB": 3 * GIBIBYTE
 """Bytes of the cards of the contest."""
 
 
-def budget(total: int) -> int:
+def budget_of(total: int) -> int:
     """What a card of `total` bytes leaves for models when one process uses it."""
     return total - CONTEXT - HEADROOM
