@@ -101,7 +101,7 @@ class Admission:
             model.tag,
             dossier.stand.zone,
             size,
-            self.demand.forecast(model.tag, now) * costs.cpu,
+            self.demand.forecast(model.tag, now, apart=1) * costs.cpu,
             self.demand.price(model.tag, costs.load_cpu),
             costs.load + costs.unload,
             self.demand.asked(model.tag),

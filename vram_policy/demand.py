@@ -57,10 +57,16 @@ class Demand:
         entry = self._entries.get(tag)
         return entry.weight * self._decay(entry, now) / self._tau if entry else 0.0
 
-    def forecast(self, tag: str, now: float) -> float:
-        """Requests per second that are to be expected: what the plan's values are made of."""
+    def forecast(self, tag: str, now: float, apart: int = 0) -> float:
+        """Requests per second that are to be expected: what the plan's values are made of.
+
+        Args:
+            tag: of the model.
+            now: seconds.
+            apart: 1 at the very moment of a request, which must not count for more than a moment without one.
+        """
         entry = self._entries.get(tag)
-        return entry.forecast.rate(now, now - (self._begin or 0.0)) if entry else 0.0
+        return entry.forecast.rate(now, now - (self._begin or 0.0), apart) if entry else 0.0
 
     def asked(self, tag: str) -> int:
         """Requests since it last left the card."""

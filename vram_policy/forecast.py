@@ -44,19 +44,19 @@ class Forecast:
         ]
         self._moment = now
 
-    def rate(self, now: float, age: float) -> float:
-        """Requests per second from now on."""
-        (first, second), silence = self._look(now, age)
+    def rate(self, now: float, age: float, apart: int = 0) -> float:
+        """Requests per second from now on, as if the last `apart` requests had not been."""
+        (first, second), silence = self._look(now, age, apart)
         odds = math.exp(min(50.0, self._merit + silence))
         return (odds * first + second) / (odds + 1.0)
 
-    def _look(self, now: float, age: float) -> tuple[list[float], float]:
+    def _look(self, now: float, age: float, apart: int = 0) -> tuple[list[float], float]:
         """What each memory says now, and what the silence since the last request adds to the first one's merit."""
         elapsed = max(0.0, now - self._moment)
         rates, expected = [], []
         for count, memory in zip(self._counts, MEMORIES, strict=True):
             rest = math.exp(-elapsed / memory)
             full = memory * (1 - math.exp(-max(age, YOUNG) / memory))  # of one request a second, by now
-            rates.append(count * rest / full)
+            rates.append(max(0.0, count - apart) * rest / full)
             expected.append(count * (1 - rest) * memory / full)
         return rates, expected[1] - expected[0]

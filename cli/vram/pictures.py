@@ -21,7 +21,8 @@ def draw_shares(standings: Sequence[Standing], file: Path) -> None:
     """A row for each policy, a column for each trace, a block for each card; red is 0 or less, green 1."""
     traces = list(dict.fromkeys(one.trace for one in standings))
     policies = list(dict.fromkeys(one.policy for one in standings))
-    parts, top = [], 0
+    parts: list[str] = []
+    top = 0
     for card in dict.fromkeys(one.card for one in standings):
         parts.append(_text(4, top + 16, card, bold=True))
         parts += [_text(LEFT + WIDTH * column + 4, top + 16, trace) for column, trace in enumerate(traces)]
@@ -37,9 +38,10 @@ def draw_shares(standings: Sequence[Standing], file: Path) -> None:
 
 
 def draw_residency(trace: Trace, stays: Mapping[str, Stays], file: Path, seconds: float = 300.0) -> None:
-    """For each policy, a line for each model that is asked for, a bar while it is ready on the card; the first `seconds`."""
+    """For each policy, a line for each model that is asked for: a bar while it is ready on the card."""
     models = [index for index in range(len(trace.models)) if len(trace.of(index))]
-    width, parts, top = 560, [], 0
+    parts: list[str] = []
+    width, top = 560, 0
     for policy, own in stays.items():
         loads = sum(ready > 0 and ready < seconds for _, ready, _ in own)
         title = f"{policy}: {trace.name}, {seconds:.0f} s, {loads} loads"

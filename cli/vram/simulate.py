@@ -31,7 +31,9 @@ def simulate(
     card: Annotated[list[str] | None, typer.Option(help="total memory, as 6GiB; default: 6GiB, 4GiB and 3GiB")] = None,
     policy: Annotated[list[str] | None, typer.Option(help=f"{', '.join(POLICIES)}; default: all")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=SEEDS_MOST, help="of each generated trace")] = len(REPORTING),
-    write: Annotated[Path | None, typer.Option(help="Markdown file whose section is replaced, pictures beside it")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Markdown file whose section is replaced, pictures beside it")
+    ] = None,
 ) -> None:
     """Replay traces of requests against eviction policies, and compare with the best that is possible."""
     names, cards, policies = trace or list(GENERATORS), card or list(CARDS), policy or list(POLICIES)

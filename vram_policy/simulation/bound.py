@@ -4,8 +4,8 @@ For any price λ(t) ≥ 0 of a byte for a second,
 
     bound = room · ∫λ + Σ over models of max over schedules of (gain − loads · cost − bytes · ∫λ over the charged time)
 
-Any policy's schedule charges at most `room` bytes at every moment, so what it pays for memory by λ is at most room · ∫λ;
-and each model's part of it is one of the schedules that the maximum is taken over. So the bound holds for every λ; a
+Any policy's schedule charges at most `room` bytes at every moment, so what it pays for memory is at most room · ∫λ; and
+each model's part of it is one of the schedules that the maximum is taken over. So the bound holds for every λ; a
 projected subgradient looks for a low one. A schedule is charged from the start of a load until its unload ends, and
 answers nothing while it loads; a load may begin at any time, so the bound holds for policies that load ahead, too.
 Critical models are there throughout: their bytes are taken off the room, their gain is certain.
@@ -114,7 +114,7 @@ class _Schedules:
             come = (absent[before] if before >= 0 else 0.0) + begin[number]
             keep = there - stay[number]
             kept.append(keep >= come)
-            there = costs.cpu + (keep if keep >= come else come)
+            there = costs.cpu + (max(keep, come))
             if self._begins[number] < 0 and not kept[-1]:
                 there = -np.inf
             if there + end[number] > top:

@@ -46,7 +46,7 @@ class Card:
         return self.budget - self.charged - max(0, self.waiting - self.leaving)
 
     def evictable(self, now: float, residency: float = 0.0) -> list[int]:
-        """Models that may leave by the card's own rules: ready, held by no run, not pinned, not critical, old enough."""
+        """Models that may leave by the card's rules: ready, held by no run, not pinned, not critical, old enough."""
         return [
             index
             for index, state in enumerate(self.state)

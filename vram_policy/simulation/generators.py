@@ -73,7 +73,7 @@ def _on_and_off(random: np.random.Generator, rate: float, duration: float) -> Ti
 
 
 def _diurnal(random: np.random.Generator, models: Models, duration: float, _: int) -> list[Times]:
-    """Zipf's popularity, each model waxing and waning between nothing and twice its mean once an hour, at its own hour."""
+    """Zipf's popularity; each model waxes and wanes between nothing and twice its mean, hourly, in its own phase."""
     requests = []
     for share in _zipf(random, len(models)):
         times = _poisson(random, 2 * RATE * share, 0, duration)
@@ -84,7 +84,7 @@ def _diurnal(random: np.random.Generator, models: Models, duration: float, _: in
 
 
 def _scan(random: np.random.Generator, models: Models, duration: float, budget: int) -> list[Times]:
-    """Steady traffic, and every ten minutes somebody tries every model, three requests each, in the catalogue's order."""
+    """Steady traffic; every ten minutes somebody tries every model, three requests each, in the catalogue's order."""
     requests = _steady(random, models, duration, budget)
     for begin in np.arange(random.uniform(0, 600), duration, 600):
         for index in range(len(models)):
@@ -109,13 +109,11 @@ def _thrash(random: np.random.Generator, models: Models, duration: float, budget
     times = np.arange(0, duration, 1 / RATE)
     times = np.sort(times + random.uniform(0, 0.5 / RATE, len(times)))
     order = random.permutation(turn).tolist()
-    return [
-        times[order.index(index) :: len(order)] if index in order else np.empty(0) for index in range(len(models))
-    ]
+    return [times[order.index(index) :: len(order)] if index in order else np.empty(0) for index in range(len(models))]
 
 
 def _flash(random: np.random.Generator, models: Models, duration: float, budget: int) -> list[Times]:
-    """Steady traffic; every twenty minutes a crowd of ten requests a second comes for one model, and halves each minute."""
+    """Steady traffic; every twenty minutes a crowd comes for one model, ten requests a second, halving each minute."""
     requests = _steady(random, models, duration, budget)
     for begin in np.arange(random.uniform(0, 1200), duration, 1200):
         index = int(random.integers(len(models)))
@@ -125,7 +123,7 @@ def _flash(random: np.random.Generator, models: Models, duration: float, budget:
 
 
 def _loop(random: np.random.Generator, models: Models, duration: float, _: int) -> list[Times]:
-    """A job walks the models in turn, a minute of twice the rate each, round and round, over a tenth of steady traffic."""
+    """A job walks the models in turn, a minute of twice the rate each, round and round; a tenth comes evenly."""
     requests = [_poisson(random, 0.1 * RATE / len(models), 0, duration) for _ in models]
     order = random.permutation(len(models)).tolist()
     for turn, begin in enumerate(np.arange(0, duration, 60)):
@@ -152,8 +150,8 @@ def _pipeline(random: np.random.Generator, models: Models, duration: float, _: i
     indices = {model.tag: index for index, model in enumerate(models)}
     shares = [share for share, _ in KINDS]
     pictures = RATE / (1 + sum(share * len(tags) for share, tags in KINDS))
-    for begin in _poisson(random, pictures / 60, 0, duration):
-        _, tags = KINDS[random.choice(len(KINDS), p=shares)]
+    for begin in _poisson(random, pictures / 60, 0, duration).tolist():
+        tags = KINDS[random.choice(len(KINDS), p=shares)][1]
         times = _poisson(random, 1.0, begin, begin + random.exponential(60))
         requests[indices["yolov10n_face"]].append(times)
         for tag in tags:

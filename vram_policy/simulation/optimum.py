@@ -37,9 +37,7 @@ def optimum(trace: Trace, budget: int) -> float:
     critical = [index for index, model in enumerate(trace.models) if model.zone == "critical"]
     room = budget - sum(trace.models[index].bytes for index in critical)
     certain = float(trace.gains[trace.asked][np.isin(trace.asked, critical)].sum())
-    others = [
-        index for index, model in enumerate(trace.models) if model.zone != "critical" and model.bytes <= room
-    ]
+    others = [index for index, model in enumerate(trace.models) if model.zone != "critical" and model.bytes <= room]
     if len(others) > MODELS_MOST:
         raise ValueError(f"{len(others)} models fit, {MODELS_MOST} can be searched")
     return certain + _Search(trace, others, room).best()

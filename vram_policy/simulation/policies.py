@@ -3,6 +3,8 @@
 None waits for a load, none evicts a critical, pinned or running model; for the rest each is as its original.
 """
 
+# ruff: noqa: ARG002, D102 - arguments and docstrings are the protocol's
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -104,7 +106,7 @@ class Ttl(_KeepAlive):
 
 
 class IdleFirst(_KeepAlive):
-    """ollama's scheduler: load at once; whoever runs nothing leaves, by keep-alive, which is the same for all, then name."""
+    """ollama: load at once; whoever runs nothing leaves, by keep-alive, which is the same for all, then by name."""
 
     def missed(self, model: int, now: float, card: Card) -> Sequence[int] | None:
         return _enough(card, model, sorted(card.evictable(now), key=lambda victim: card.models[victim].tag))
@@ -139,7 +141,7 @@ class Gdsf(_Quiet):
 
 
 class TinyLfu(_Quiet):
-    """Admit who is asked for more often than its victims together, by counts that are halved now and then; LRU victims."""
+    """Admit who is asked for more often than its LRU victims together, by counts that are halved now and then."""
 
     window: Final = 1000
 
@@ -214,7 +216,7 @@ class Benefit:
             tag=one.tag,
             zone=one.zone,
             bytes=one.bytes,
-            value=self._demand.forecast(one.tag, now) * one.costs.cpu,
+            value=self._demand.forecast(one.tag, now, apart=1) * one.costs.cpu,
             price=self._demand.price(one.tag, one.costs.load_cpu),
             delay=one.costs.load + one.costs.unload,
             asked=self._demand.asked(one.tag),

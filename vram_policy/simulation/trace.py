@@ -67,7 +67,7 @@ class Trace:
 
     def of(self, model: int) -> NDArray[np.float64]:
         """The times of one model's requests."""
-        return self.times[self.asked == model]
+        return np.asarray(self.times[self.asked == model])
 
 
 def write_trace(trace: Trace, file: Path) -> None:

@@ -26,7 +26,10 @@ def most_in(trace: Trace, seconds: float) -> float:
     """The most requests of one model in one window, over its mean."""
     windows = np.arange(0, trace.duration + seconds, seconds)
     return float(
-        max(np.histogram(times, windows)[0].max() / (len(times) * seconds / trace.duration) for times in per_model(trace))
+        max(
+            np.histogram(times, windows)[0].max() / (len(times) * seconds / trace.duration)
+            for times in per_model(trace)
+        )
     )
 
 
@@ -71,7 +74,9 @@ def test_diurnal_sleeps_for_half_an_hour_in_each() -> None:
 
 def test_a_scan_asks_for_every_model_within_a_minute() -> None:
     trace = drawn("scan")
-    windows = [set(trace.asked[(trace.times >= begin) & (trace.times < begin + 60)].tolist()) for begin in range(0, 7200, 10)]
+    windows = [
+        set(trace.asked[(trace.times >= begin) & (trace.times < begin + 60)].tolist()) for begin in range(0, 7200, 10)
+    ]
     assert sum(len(one) == len(CATALOGUE) for one in windows) >= 11
 
 

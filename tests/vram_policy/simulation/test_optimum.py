@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def brute_force(given_trace: Trace, budget: int) -> float:
     for schedules in product(*(stays(given_trace, index) for index in range(1, len(given_trace.models)))):
         every = [stay for schedule in schedules for stay in schedule]
         moments = sorted({moment for begin, end, _, _ in every for moment in (begin, end)})
-        between = [(first + second) / 2 for first, second in zip(moments, moments[1:], strict=False)]
+        between = [(first + second) / 2 for first, second in pairwise(moments)]
         if all(sum(size for begin, end, _, size in every if begin < one < end) <= room for one in between):
             best = max(best, sum(worth for _, _, worth, _ in every))
     return certain + float(best)
@@ -79,7 +79,9 @@ def test_two_that_do_not_fit_together_take_turns() -> None:
     """Twenty answers each, one after the other: both loads pay. In turn: only one of them."""
     models = (model("critical", "critical", 10), model("one"), model("other"))
     after = [(10.0 + second, 1 + (second >= 20)) for second in range(40)]
-    assert optimum(trace(models, *after), BUDGET) == pytest.approx(40 - 2 * 2.4 - 2)  # two requests while the other loads
+    assert optimum(trace(models, *after), BUDGET) == pytest.approx(
+        40 - 2 * 2.4 - 2
+    )  # two requests while the other loads
     by_turns = [(10.0 + second, 1 + second % 2) for second in range(40)]
     assert optimum(trace(models, *by_turns), BUDGET) == pytest.approx(20 - 2.4)
 

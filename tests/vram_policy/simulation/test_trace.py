@@ -49,9 +49,7 @@ def test_what_is_no_trace_is_named(tmp_path: Path, text: str) -> None:
         read_trace(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize(
-    "requests", [((3.0, 0), (2.0, 0)), ((-1.0, 0),), ((2000.0, 0),), ((1.0, 2),), ((1.0, -1),)]
-)
+@pytest.mark.parametrize("requests", [((3.0, 0), (2.0, 0)), ((-1.0, 0),), ((2000.0, 0),), ((1.0, 2),), ((1.0, -1),)])
 def test_disorder_is_refused(requests: tuple[tuple[float, int], ...]) -> None:
     with pytest.raises(ValueError, match=r"times ascend|one of the models"):
         trace(MODELS, *requests)
