@@ -13,7 +13,7 @@ from typing import Final
 from vram_policy.forecast import Forecast
 
 TAU: Final = 30.0
-"""Memory of the rates, seconds; the horizon of `plan.Rules` is four times as long."""
+"""Memory of `rate`, seconds. The plan goes by `forecast`."""
 
 WORTH: Final = 2.0
 """A load that saved less than so many times its cost before it was undone doubles the price of the next."""
