@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vram_policy.simulation.card import settled
 from vram_policy.simulation.trace import SimulatedModel, Trace
 
 BUCKET: Final = 120.0
@@ -38,7 +39,7 @@ def bound(trace: Trace, budget: int, bucket: float = BUCKET, steps: int = STEPS,
         steps: of the subgradient; more can only lower the result.
         aim: a value that the bound cannot pass, where one is known: it sets the length of the steps, nothing else.
     """
-    critical = [index for index, model in enumerate(trace.models) if model.zone == "critical"]
+    critical = settled(trace.models, budget)
     room = budget - sum(trace.models[index].bytes for index in critical)
     certain = float(trace.gains[trace.asked][np.isin(trace.asked, critical)].sum())
     edges = np.append(np.arange(0, trace.duration, bucket), trace.duration)

@@ -18,6 +18,16 @@ class State(IntEnum):
     UNLOADING = 4
 
 
+def settled(models: Sequence[SimulatedModel], budget: int) -> list[int]:
+    """The critical models, who are there from the start and stay: as many as fit, in order."""
+    found = []
+    for index, model in enumerate(models):
+        if model.zone == "critical" and model.bytes <= budget:
+            found.append(index)
+            budget -= model.bytes
+    return found
+
+
 class Card:
     """Bytes and states, models by their index in the trace.
 

@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vram_policy.simulation.card import settled
 from vram_policy.simulation.trace import Trace
 
 MODELS_MOST: Final = 16
@@ -34,10 +35,10 @@ def optimum(trace: Trace, budget: int) -> float:
     Raises:
         ValueError: more models than can be searched.
     """
-    critical = [index for index, model in enumerate(trace.models) if model.zone == "critical"]
+    critical = settled(trace.models, budget)
     room = budget - sum(trace.models[index].bytes for index in critical)
     certain = float(trace.gains[trace.asked][np.isin(trace.asked, critical)].sum())
-    others = [index for index, model in enumerate(trace.models) if model.zone != "critical" and model.bytes <= room]
+    others = [index for index, model in enumerate(trace.models) if index not in critical and model.bytes <= room]
     if len(others) > MODELS_MOST:
         raise ValueError(f"{len(others)} models fit, {MODELS_MOST} can be searched")
     return certain + _Search(trace, others, room).best()

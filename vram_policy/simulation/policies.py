@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
+from operator import itemgetter
 from typing import Final, Protocol, TypeAlias
 
 from vram_policy.demand import Demand
 from vram_policy.plan import Gpu, Resident, Room, Rules, Target, plan
-from vram_policy.simulation.card import Card, State
+from vram_policy.simulation.card import Card, State, settled
 from vram_policy.simulation.trace import Trace
 
 
@@ -165,14 +166,17 @@ class TinyLfu(_Quiet):
 class BestStatic(_Quiet):
     """The set that never changes and would have saved the most, known in hindsight; loaded on first request."""
 
+    searched: Final = 14
+
     def __init__(self, trace: Trace, budget: int) -> None:
-        critical = {index for index, model in enumerate(trace.models) if model.zone == "critical"}
+        critical = settled(trace.models, budget)
         room = budget - sum(trace.models[index].bytes for index in critical)
-        worth = {
+        every = {
             index: len(trace.of(index)) * model.costs.cpu - model.costs.load_cpu
             for index, model in enumerate(trace.models)
-            if index not in critical
+            if index not in critical and model.bytes <= room
         }
+        worth = dict(sorted(every.items(), key=itemgetter(1))[-self.searched :])
         fitting = (
             chosen
             for count in range(len(worth) + 1)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from vram_policy.plan import Rules
-from vram_policy.simulation.card import Card, State
+from vram_policy.simulation.card import Card, State, settled
 from vram_policy.simulation.policies import Contestant, Policy
 from vram_policy.simulation.trace import Task, Trace
 from vram_policy.zones import RANK
@@ -85,9 +85,8 @@ class _Replay:
         self._saved = self._spent = 0.0
         self._loads = self._moved = self._upward = self._young = 0
         self._residencies: list[tuple[int, float, float]] = []
-        for index, model in enumerate(trace.models):
-            if model.zone == "critical":
-                self._card.move(index, State.READY)
+        for index in settled(trace.models, budget):
+            self._card.move(index, State.READY)
 
     def run(self) -> Outcome:
         latencies = np.empty(len(self._trace.times))

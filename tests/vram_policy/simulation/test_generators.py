@@ -90,6 +90,11 @@ def test_thrash_wants_a_little_more_than_there_is(card: str) -> None:
     assert (turns == turns[0]).all()
 
 
+def test_a_card_that_holds_everything_cannot_thrash() -> None:
+    trace = generate("thrash", CATALOGUE, 4 * BUDGET, 3)
+    assert all(counts(trace))
+
+
 def test_loop_is_about_one_model_a_minute() -> None:
     trace = drawn("loop")
     for begin in range(0, 7200, 60):

@@ -28,6 +28,12 @@ def test_the_critical_model_is_there_from_the_start() -> None:
     assert outcome.residencies == ((0, 0.0, 1000.0),)
 
 
+def test_a_critical_model_that_does_not_fit_is_answered_by_the_cpu() -> None:
+    models = (model("large", "critical", 200), model("critical", "critical", 80), model("also", "critical", 60))
+    outcome = replay(trace(models, (0.0, 0), (1.0, 1), (2.0, 2)), BUDGET, lru)
+    assert (outcome.on_card, outcome.loads) == (1, 0)
+
+
 def test_the_cpu_answers_until_the_load_has_ended() -> None:
     """Three seconds; the request at the very moment is answered by the card."""
     outcome = replay(trace(MODELS, (1.0, 1), (2.0, 1), (3.9, 1), (4.0, 1), (5.0, 1)), BUDGET, lru)
