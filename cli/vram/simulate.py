@@ -101,8 +101,8 @@ def _measures(card: str, standings: Sequence[Standing]) -> Table:
 
 
 def _draw_thrash(file: Path) -> None:
-    """Five minutes of ours and of LRU on the first reported thrash trace of a 6 GB card."""
+    """Five minutes of ours and of LRU on a 6 GB card."""
     budget = _budget("6GiB")
-    trace = generate("thrash", CATALOGUE, budget, REPORTING.start)
+    trace = generate("thrash", CATALOGUE, budget, REPORTING.start, duration=300)
     stays = {name: replay(trace, budget, POLICIES[name]).residencies for name in (OURS, "LRU")}
     draw_residency(trace, stays, file)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
-from vram_policy.simulation.bound import bound
+from vram_policy.simulation.bound import STEPS, bound
 from vram_policy.simulation.catalogue import CARDS, CATALOGUE, budget_of
-from vram_policy.simulation.generators import GENERATORS, generate
+from vram_policy.simulation.generators import GENERATORS, HOURS, generate
 from vram_policy.simulation.optimum import MODELS_MOST, optimum
 from vram_policy.simulation.policies import OURS, POLICIES, Contestant
 from vram_policy.simulation.replay import Outcome, replay
@@ -83,28 +83,30 @@ def contest(
     policies: Mapping[str, Contestant] = POLICIES,
     seeds: Sequence[int] = REPORTING,
     models: tuple[SimulatedModel, ...] = CATALOGUE,
-    duration: float | None = None,
+    duration: float = HOURS,
+    steps: int = STEPS,
 ) -> Iterator[Standing]:
     """Each policy on each kind of trace and card, as they are done."""
     for card in cards:
         budget = budget_of(CARDS[card])
         for name in traces:
-            drawn = [
-                generate(name, models, budget, seed, **({} if duration is None else {"duration": duration}))
-                for seed in seeds
-            ]
-            yield from compare(drawn, card, budget, policies)
+            drawn = [generate(name, models, budget, seed, duration) for seed in seeds]
+            yield from compare(drawn, card, budget, policies, steps)
 
 
 def compare(
-    traces: Sequence[Trace], card: str, budget: int, policies: Mapping[str, Contestant] = POLICIES
+    traces: Sequence[Trace],
+    card: str,
+    budget: int,
+    policies: Mapping[str, Contestant] = POLICIES,
+    steps: int = STEPS,
 ) -> Iterator[Standing]:
     """Each policy on traces of one kind.
 
     Raises:
         AssertionError: a policy passed the bound.
     """
-    limits = [limit(trace, budget) for trace in traces]
+    limits = [limit(trace, budget, steps) for trace in traces]
     for policy, contestant in policies.items():
         outcomes = tuple(replay(trace, budget, contestant) for trace in traces)
         for outcome, (most, _) in zip(outcomes, limits, strict=True):
@@ -114,12 +116,12 @@ def compare(
         yield Standing(card, traces[0].name, policy, outcomes, bounds, prices)
 
 
-def limit(trace: Trace, budget: int) -> tuple[float, float]:
+def limit(trace: Trace, budget: int, steps: int = STEPS) -> tuple[float, float]:
     """The most that can be saved, and the most by a price for memory; the latter twice for a trace of many models."""
     if len(trace.models) > MODELS_MOST:
-        return (priced := bound(trace, budget)), priced
+        return (priced := bound(trace, budget, steps=steps)), priced
     best = optimum(trace, budget)
-    return best, bound(trace, budget, aim=best)
+    return best, bound(trace, budget, steps=steps, aim=best)
 
 
 def misses(standings: Sequence[Standing]) -> list[str]:

@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from cli.vram.main import app
 from tests.vram_policy.simulation.small import model, trace
 from vram_policy.footprint import MEBIBYTE
+from vram_policy.simulation.catalogue import CARDS, CATALOGUE, budget_of
+from vram_policy.simulation.generators import generate
 from vram_policy.simulation.trace import write_trace
 
 pytestmark = pytest.mark.unit
@@ -20,12 +22,19 @@ def simulate(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["simulate", *arguments], env={"COLUMNS": "160"})
 
 
+def short(name: str, folder: Path) -> str:
+    """A file with ten minutes of the named trace."""
+    file = folder / f"{name}.jsonl"
+    write_trace(generate(name, CATALOGUE, budget_of(CARDS["4GiB"]), 3, duration=600), file)
+    return str(file)
+
+
 def test_tables_and_pictures(tmp_path: Path) -> None:
     target = tmp_path / "benchmarks.md"
-    arguments = ("--trace", "thrash", "--card", "3GiB", "--seeds", "1", "--policy", "LRU", "--policy", "ours")
+    arguments = ("--trace", short("thrash", tmp_path), "--card", "4GiB", "--policy", "LRU", "--policy", "ours")
     run = simulate(*arguments, "--write", str(target))
     assert run.exit_code == 0, run.output
-    assert "3GiB: net benefit" in run.stdout
+    assert "4GiB: net benefit" in run.stdout
     text = target.read_text("utf-8")
     assert "<!-- facesocial bench vram -->" in text
     assert "| **ours** |" in text
@@ -38,23 +47,18 @@ def test_tables_and_pictures(tmp_path: Path) -> None:
 
 def test_bars_and_losses_are_told(tmp_path: Path) -> None:
     target = tmp_path / "benchmarks.md"
-    arguments = (
-        "--trace",
-        "steady",
-        "--card",
-        "4GiB",
-        "--seeds",
-        "1",
-        "--policy",
-        "best static set",
-        "--policy",
-        "ours",
-    )
-    run = simulate(*arguments, "--write", str(target))
+    arguments = ("--trace", short("steady", tmp_path), "--policy", "best static set", "--policy", "ours")
+    run = simulate("--card", "4GiB", *arguments, "--write", str(target))
     assert run.exit_code == 0, run.output
     text = target.read_text("utf-8")
     assert "| 4GiB, steady | 0." in text
     assert "4GiB, steady: ours 0." in text
+
+
+def test_a_generated_trace_is_drawn_from_reporting_seeds() -> None:
+    run = simulate("--trace", "pipeline", "--card", "6GiB", "--seeds", "1", "--policy", "best static set")
+    assert run.exit_code == 0, run.output
+    assert "best static set" in run.stdout
 
 
 def test_a_recorded_trace_is_replayed(tmp_path: Path) -> None:

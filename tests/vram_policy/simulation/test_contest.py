@@ -23,13 +23,13 @@ from vram_policy.simulation.policies import OURS, POLICIES
 pytestmark = pytest.mark.unit
 
 FLOORS = {"6GiB": 0.72, "4GiB": 0.55}
-"""Half an hour of one seed: loads and learning weigh four times as much as in the contest itself."""
+"""Twenty minutes of one seed: loads and learning weigh six times as much as in the contest itself."""
 
 
 @pytest.fixture(scope="module")
 def standings() -> list[Standing]:
     policies = {name: POLICIES[name] for name in ("LRU", OURS)}
-    return list(contest(cards=("6GiB", "4GiB"), policies=policies, seeds=(TUNING[0],), duration=1800))
+    return list(contest(cards=("6GiB", "4GiB"), policies=policies, seeds=(TUNING[0],), duration=1200, steps=8))
 
 
 def test_ours_keeps_the_rules_and_a_loose_bar(standings: list[Standing]) -> None:
