@@ -101,7 +101,7 @@ class Admission:
             model.tag,
             dossier.stand.zone,
             size,
-            self.demand.rate(model.tag, now) * costs.cpu,
+            self.demand.forecast(model.tag, now, apart=1) * costs.cpu,
             self.demand.price(model.tag, costs.load_cpu),
             costs.load + costs.unload,
             self.demand.asked(model.tag),
@@ -125,7 +125,7 @@ class Admission:
 
     def _residents(self, now: float) -> list[Resident]:
         def value(entry: Residency) -> float:
-            return self.demand.rate(entry.tag, now) * entry.model.profile(self.card.name).costs.cpu
+            return self.demand.forecast(entry.tag, now) * entry.model.profile(self.card.name).costs.cpu
 
         return self.ledger.residents(value, lambda entry: self.demand.idle(entry.tag, now), now)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from vram_policy.forecast import Forecast
+
 TAU: Final = 30.0
-"""Memory of the rates, seconds; the horizon of `plan.Rules` is four times as long."""
+"""Memory of `rate`, seconds. The plan goes by `forecast`."""
 
 WORTH: Final = 2.0
 """A load that saved less than so many times its cost before it was undone doubles the price of the next."""
@@ -21,8 +23,9 @@ PENALTY_MOST: Final = 64.0
 
 @dataclass(slots=True)
 class _Entry:
-    """Of one model: a decayed count of requests, and its present residency's account."""
+    """Of one model: counts of its requests, and its present residency's account."""
 
+    forecast: Forecast = field(default_factory=Forecast)
     weight: float = 0.0
     moment: float = 0.0
     asked: int = 0
@@ -36,11 +39,15 @@ class Demand:
 
     def __init__(self, tau: float = TAU) -> None:
         self._tau = tau
+        self._begin: float | None = None
         self._entries: defaultdict[str, _Entry] = defaultdict(_Entry)
 
     def observe(self, tag: str, now: float) -> None:
         """One request."""
+        if self._begin is None:
+            self._begin = now
         entry = self._entries[tag]
+        entry.forecast.observe(now, now - self._begin)
         entry.weight = entry.weight * self._decay(entry, now) + 1.0
         entry.moment = now
         entry.asked += 1
@@ -49,6 +56,17 @@ class Demand:
         """Requests per second, a request of `tau` seconds ago counting 1/e; 0 for what was never asked for."""
         entry = self._entries.get(tag)
         return entry.weight * self._decay(entry, now) / self._tau if entry else 0.0
+
+    def forecast(self, tag: str, now: float, apart: int = 0) -> float:
+        """Requests per second that are to be expected: what the plan's values are made of.
+
+        Args:
+            tag: of the model.
+            now: seconds.
+            apart: 1 at the very moment of a request, which must not count for more than a moment without one.
+        """
+        entry = self._entries.get(tag)
+        return entry.forecast.rate(now, now - (self._begin or 0.0), apart) if entry else 0.0
 
     def asked(self, tag: str) -> int:
         """Requests since it last left the card."""

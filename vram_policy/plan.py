@@ -101,7 +101,7 @@ class Rules:
 
     Attributes:
         policy: `benefit`, or plain `lru` inside the same zones.
-        horizon: how far ahead a load must pay; four times the memory of the rates is best (design §3).
+        horizon: how far ahead a load must pay; two minutes are best (docs/benchmarks.md).
         margin: how much more a newcomer must be worth than those who leave.
         residency: nothing younger is evicted, but for a critical model.
     """
