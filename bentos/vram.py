@@ -78,13 +78,22 @@ class Recycler:
 
     def __call__(self, reason: str) -> None:
         """`leave` first, so that nobody sends more; what runs comes to its end."""
-        if not self._lane or (self._mark.exists() and time.time() - self._mark.stat().st_mtime < RECYCLE_SECONDS):
+        if not self._lane or not self._first():
             log.warning("the process stays, on the CPU", reason=reason)
             return
-        self._mark.touch()
         log.warning("the process ends, to be started anew", reason=reason)
         self._leave()
         os.kill(os.getpid(), signal.SIGTERM)
+
+    def _first(self) -> bool:
+        """Whether it was not ended a moment ago; what cannot be known is no reason to end it."""
+        try:
+            if self._mark.exists() and time.time() - self._mark.stat().st_mtime < RECYCLE_SECONDS:
+                return False
+            self._mark.touch()
+        except OSError:
+            return False
+        return True
 
 
 def _card(choice: Choice, ordinal: int, vram: VramSettings, runtime: Path) -> Card:

@@ -143,6 +143,7 @@ class GpuArbiter:
 
     def _rehearse(self, model: Loadable) -> Lease:
         lease = self._cpu.lease(model)
+        model.profile(self.card.name)  # looked up on disk the first time: not under the lock
         with self._changed:
             dossier = self._dossiers.open(model)
             if dossier.stand.zone == "critical":

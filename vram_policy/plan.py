@@ -4,6 +4,7 @@ The rule: a load must be worth more than what it costs and what leaves for it wo
 
     rate · cpu · (horizon − load − unload) − price  >  margin · Σ rate · cpu · horizon  over the cheapest victims
 
+A lower zone loses models only while it holds more than its share, the last of them perhaps in part below it.
 A zone that takes back its own guarantee from those who borrowed it compares with nothing: there its load must pay for
 itself alone. The gain comes from admission by cost, not from clever victims (design §3).
 """
@@ -128,7 +129,7 @@ def plan(target: Target, residents: Sequence[Resident], room: Room, rules: Rules
     if missing <= 0:
         return _into_free(target, rules)
     own = _within_guarantee(target, residents, room)
-    candidates = [one for one in residents if _may_leave(one, target, residents, room, rules, own=own)]
+    candidates = [one for one in residents if _may_leave(one, target, residents, room, rules)]
     victims = _longest_idle(candidates, missing) if rules.policy == "lru" else _cheapest(candidates, missing)
     if victims is None:
         return Cpu(Reason.NO_VICTIM)
@@ -152,15 +153,13 @@ def _within_guarantee(target: Target, residents: Sequence[Resident], room: Room)
     return _used(target.zone, residents) + target.bytes <= share(room.budget, target.zone)
 
 
-def _may_leave(
-    one: Resident, target: Target, residents: Sequence[Resident], room: Room, rules: Rules, *, own: bool
-) -> bool:
+def _may_leave(one: Resident, target: Target, residents: Sequence[Resident], room: Room, rules: Rules) -> bool:
     if one.pinned or not one.settled or one.zone == "critical" or RANK[one.zone] > RANK[target.zone]:
         return False
     if target.zone == "critical":
         return True
     borrows = _used(one.zone, residents) > share(room.budget, one.zone)
-    return one.age >= rules.residency and (one.zone == target.zone or own or borrows)
+    return one.age >= rules.residency and (one.zone == target.zone or borrows)
 
 
 def _pays(target: Target, victims: Sequence[Resident], rules: Rules, *, own: bool) -> bool:
