@@ -21,7 +21,7 @@ from bentos.placement import LANE, PIPELINE, runner_name
 from bentos.presence import Presence, hold
 from bentos.remote import Line, RunnersResidency
 from bentos.setting import configuration, resolution
-from bentos.vram import Recycler, arbiter_of
+from bentos.vram import Recycler, residency_of
 from facesocial import wire
 from facesocial.capabilities import Capability
 from facesocial.errors import DeadlineExceeded, FaceSocialError, ModelError
@@ -32,7 +32,7 @@ from services.deadline import within
 from services.pipeline.desk import LocalDesk
 from services.pipeline.inquiry import Inquiry
 from services.readiness import rehearse
-from services.residency import LocalResidency, Order, Residency
+from services.residency import Order, Residency
 
 log = structlog.get_logger(__name__)
 
@@ -130,9 +130,8 @@ class _Runner:
 
     def __init__(self) -> None:
         name, library = runner_name(self.capability), Library.open()
-        arbiter = arbiter_of(name, configuration, resolution, Recycler(name, resolution, self._leave))
-        self._residency = LocalResidency(name, arbiter, library)
-        self._bench = Bench(self.capability, library, local_builder(arbiter, configuration.cpu))
+        self._residency = residency_of(name, configuration, resolution, Recycler(name, resolution, self._leave))
+        self._bench = Bench(self.capability, library, local_builder(self._residency.arbiter, configuration.cpu))
         self._threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="run")
         self._threads.submit(self._arrive)
 
@@ -169,8 +168,8 @@ class _Runner:
 
 def _local(name: str, leave: Callable[[], object]) -> tuple[LocalDesk, Residency]:
     """The whole pipeline in this process, and its cards."""
-    arbiter = arbiter_of(name, configuration, resolution, Recycler(name, resolution, leave))
-    return local_desk(configuration, arbiter), LocalResidency(name, arbiter, Library.open())
+    residency = residency_of(name, configuration, resolution, Recycler(name, resolution, leave))
+    return local_desk(configuration, residency.arbiter), residency
 
 
 async def _obeyed(residency: Residency, content: bytes) -> bytes:

@@ -18,9 +18,8 @@ from bentos.placement import ENTRY, LANE, PIPELINE
 from bentos.remote import FailoverDesk, RemoteDesk, RemoteResidency
 from bentos.server import serve_behind_edge
 from bentos.setting import configuration, resolution
-from bentos.vram import arbiter_of
+from bentos.vram import residency_of
 from facesocial.capabilities import Task
-from models.library import Library
 from services.administration import Office
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.deadline import within
@@ -31,7 +30,7 @@ from services.edge.wrapper import request_id
 from services.inference import Inference
 from services.pipeline.desk import Desk
 from services.readiness import State
-from services.residency import LocalResidency, Residency
+from services.residency import Residency
 
 log = structlog.get_logger(__name__)
 
@@ -122,13 +121,13 @@ class _Readiness:
 def _parts(entry: object) -> tuple[Desk, Residency]:
     """Where this placement answers inquiries, and where its cards are."""
     lines = inner.lines(entry)
-    arbiter = arbiter_of(ENTRY, configuration, resolution)
-    residency: Residency = LocalResidency(ENTRY, arbiter, Library.open())
+    here = residency_of(ENTRY, configuration, resolution)
+    residency: Residency = here
     if PIPELINE in lines:
         desk: Desk = RemoteDesk(lines[PIPELINE])
         residency = RemoteResidency(lines[PIPELINE])
     else:
-        local = local_desk(configuration, arbiter)
+        local = local_desk(configuration, here.arbiter)
         local.readiness.start()
         desk = local
     return FailoverDesk(desk, RemoteDesk(lines[LANE])) if LANE in lines else desk, residency

@@ -14,7 +14,8 @@ import structlog
 
 from bentos.placement import Resolution
 from facesocial.configuration import Configuration, VramSettings
-from services.residency import rules_of, stands_of
+from models.library import Library
+from services.residency import LocalResidency, rules_of, stands_of
 from vram_policy import CpuArbiter
 from vram_policy.arbiter import GpuArbiter
 from vram_policy.budget import CONTEXT
@@ -25,6 +26,7 @@ from vram_policy.device import NvidiaCard
 from vram_policy.footprint import MEBIBYTE
 from vram_policy.neighbours import Files
 from vram_policy.simulated import Behaviour, SimulatedGpu
+from vram_policy.simulation.trace import TraceRecorder
 
 log = structlog.get_logger(__name__)
 
@@ -37,11 +39,15 @@ RECYCLE_SECONDS: Final = 60.0
 
 
 def arbiter_of(
-    name: str, configuration: Configuration, resolution: Resolution, lost: Callable[[str], object] = lambda _: None
+    name: str,
+    configuration: Configuration,
+    resolution: Resolution,
+    lost: Callable[[str], object] = lambda _: None,
+    record: Callable[[str], object] = lambda _: None,
 ) -> CardsArbiter:
     """For the process of the service `name`. Hides every card from it that is not its own.
 
-    `lost` is told when a card can be used no more until the process starts anew.
+    `lost` is told when a card can be used no more until the process starts anew, `record` the tag of each request.
     """
     visible = resolution.visible(name)
     if visible is not None:
@@ -56,6 +62,7 @@ def arbiter_of(
             rules=rules_of(vram),
             stands=stands_of(vram),
             lost=lost,
+            record=record,
         )
         for ordinal, (place, budget) in enumerate(resolution.budgets.get(name, {}).items())
     ]
@@ -94,6 +101,15 @@ class Recycler:
         except OSError:
             return False
         return True
+
+
+def residency_of(
+    name: str, configuration: Configuration, resolution: Resolution, lost: Callable[[str], object] = lambda _: None
+) -> LocalResidency:
+    """The cards of the process of the service `name`, with what was asked of them lately."""
+    recorder = TraceRecorder()
+    arbiter = arbiter_of(name, configuration, resolution, lost, recorder.record)
+    return LocalResidency(name, arbiter, Library.open(), recorder)
 
 
 def _card(choice: Choice, ordinal: int, vram: VramSettings, runtime: Path) -> Card:

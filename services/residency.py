@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -10,12 +11,13 @@ import msgspec
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import VramSettings
-from facesocial.errors import Conflict
+from facesocial.errors import Conflict, ModelError
 from runners.library import Models
 from vram_policy.arbiter import GpuArbiter
 from vram_policy.cards import CardsArbiter
 from vram_policy.plan import Rules
 from vram_policy.report import CardReport
+from vram_policy.simulation.trace import TASKS, SimulatedModel, Trace, TraceRecorder, as_text
 from vram_policy.zones import Stand
 
 
@@ -35,21 +37,26 @@ class Unload(msgspec.Struct, frozen=True, tag=True):
     capability: Capability
 
 
+class Recall(msgspec.Struct, frozen=True, tag=True):
+    """What was asked for lately."""
+
+
 class Restate(msgspec.Struct, frozen=True, tag=True):
     """Other rules, zones and pins: a `VramSettings` as JSON types."""
 
     vram: dict[str, Any]
 
 
-Order: TypeAlias = Look | Load | Unload | Restate
+Order: TypeAlias = Look | Load | Unload | Recall | Restate
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
-    """One process and its cards."""
+    """One process and its cards; `trace`: as `vram_policy.simulation.trace.as_text`, if it was asked for."""
 
     process: str
     cards: tuple[CardReport, ...]
+    trace: str | None = None
 
 
 def rules_of(vram: VramSettings) -> Rules:
@@ -83,6 +90,7 @@ class LocalResidency:
     process: str
     arbiter: CardsArbiter
     models: Models
+    recorder: TraceRecorder
 
     async def obey(self, order: Order) -> tuple[ProcessReport, ...]:
         """See `Residency.obey`; what may wait does so in a thread."""
@@ -100,9 +108,28 @@ class LocalResidency:
                 settings = VramSettings.model_validate(vram)
                 for arbiter in self.arbiter.arbiters:
                     arbiter.reconfigure(rules_of(settings), stands_of(settings))
-            case Look():
+            case Look() | Recall():
                 pass
-        return (ProcessReport(self.process, tuple(arbiter.report() for arbiter in self.arbiter.arbiters)),)
+        cards = tuple(arbiter.report() for arbiter in self.arbiter.arbiters)
+        trace = as_text(self._trace(cards)) if isinstance(order, Recall) else None
+        return (ProcessReport(self.process, cards, trace),)
+
+    def _trace(self, cards: Sequence[CardReport]) -> Trace:
+        """Requests for what serves now."""
+        known = {model.tag: model for card in cards for model in card.models}
+        return self.recorder.trace(
+            {
+                model.tag: SimulatedModel(model.tag, task, model.zone, model.size, model.costs, model.pin)
+                for task in TASKS
+                if (model := known.get(self._tag(Capability(task))))
+            }
+        )
+
+    def _tag(self, capability: Capability) -> str:
+        try:
+            return self.models.resolve(capability).tag
+        except ModelError:
+            return ""
 
     def _owner(self, capability: Capability) -> tuple[GpuArbiter, str]:
         tag = self.models.resolve(capability).tag

@@ -8,7 +8,8 @@ from vram_policy.admission import Admission
 from vram_policy.card import Memory
 from vram_policy.counts import Counts
 from vram_policy.dossier import Dossier
-from vram_policy.zones import SHARES, share
+from vram_policy.footprint import Costs
+from vram_policy.zones import SHARES, Zone, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,14 @@ class ModelReport:
         state: of the ledger, or `absent`.
         charged: bytes; `measured`: bytes its load took by the card's own numbers, where they could be told apart.
         size: bytes it will be charged; from a measurement, or else from an estimate.
+        costs: of a run, a load and an unload.
         idle: seconds since its last request.
         rate: requests a second, lately.
         note: why it is not on the card, when that has a reason.
     """
 
     tag: str
-    zone: str
+    zone: Zone
     pin: bool
     state: str
     charged: int
@@ -41,6 +43,7 @@ class ModelReport:
     profiled: bool
     measured: int | None
     leases: int
+    costs: Costs
     idle: float | None
     rate: float
     counts: Counts
@@ -111,6 +114,7 @@ def _of(admission: Admission, dossier: Dossier, now: float) -> ModelReport:
         dossier.model.profile(admission.card.name).measured,
         dossier.taken,
         len(entry.leases) if entry else 0,
+        dossier.model.profile(admission.card.name).costs,
         admission.demand.idle(tag, now) if admission.demand.asked(tag) else None,
         admission.demand.rate(tag, now),
         replace(dossier.counts),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Final
 
-import httpx
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from facesocial.configuration import load_configuration
-from facesocial.errors import FaceSocialError, NotReady
+from cli.vram.service import address, ask
+from facesocial.errors import NotReady
 
+PATH: Final = "/v1/admin/vram"
 MEBIBYTE: Final = 1 << 20
 WIDTH: Final = 60
 """Characters of the bar."""
@@ -29,39 +29,17 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="print it once and end")] = False,
 ) -> None:
     """Who is on the cards of the running service: zones, models, leases, loads, evictions. Ctrl-C ends it."""
-    server = load_configuration().server
-    address = url or f"{'https' if server.tls else 'http'}://{server.host}:{server.port}"
-    console = Console()
+    service, console = address(url), Console()
     if once:
-        console.print(draw(look(address)))
+        console.print(draw(ask(service, PATH)))
         return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
             try:
-                live.update(draw(look(address)), refresh=True)
+                live.update(draw(ask(service, PATH)), refresh=True)
             except NotReady as error:  # the process of the card is being started: that is worth watching, too
                 live.update(Text(str(error)), refresh=True)
             time.sleep(every)
-
-
-def look(url: str) -> list[dict[str, Any]]:
-    """What `/v1/admin/vram` of the service at `url` says.
-
-    Raises:
-        NotReady: the process that owns the card is not there.
-        FaceSocialError: nobody answers there, or not to us.
-    """
-    try:
-        response = httpx.get(f"{url}/v1/admin/vram", timeout=10)
-        body = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise FaceSocialError(f"no FaceSocial answers at {url}: {type(error).__name__}") from error
-    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        raise NotReady(body["detail"])
-    if response.status_code != httpx.codes.OK:
-        raise FaceSocialError(f"{response.status_code} {body.get('code')}: {body.get('detail')}")
-    items: list[dict[str, Any]] = body["items"]
-    return items
 
 
 def draw(processes: list[dict[str, Any]]) -> RenderableType:

@@ -17,7 +17,7 @@ from facesocial.errors import FaceSocialError, Forbidden
 from services.administration import ModelView, Office, Reloaded, capability_of
 from services.edge.problems import problem, problem_of
 from services.edge.wrapper import request_id
-from services.residency import Load, Look, Order, ProcessReport, Unload
+from services.residency import Load, Look, Order, ProcessReport, Recall, Unload
 
 FOREIGN_HEADERS: Final = ("forwarded", "x-forwarded-for", "origin", "sec-fetch-site")
 """Of a proxy, or of a page: whoever sends one of these is not an operator at this machine."""
@@ -51,6 +51,20 @@ class Vram(BaseModel):
     """The cards, as the processes that own them see them. Memory in bytes, times in seconds."""
 
     items: tuple[ProcessReport, ...]
+    next: None = None
+
+
+class ProcessTrace(BaseModel):
+    """JSON lines: the models, then [milliseconds, model] for each request."""
+
+    process: str
+    trace: str
+
+
+class Traces(BaseModel):
+    """One for each process that owns a card."""
+
+    items: tuple[ProcessTrace, ...]
     next: None = None
 
 
@@ -114,7 +128,13 @@ def _card(office: Office) -> APIRouter:
     async def obeyed(order: Order) -> Vram:
         return Vram(items=await office.vram(order))
 
-    @router.get("/v1/admin/vram")
+    @router.get("/v1/admin/vram/trace")
+    async def trace() -> Traces:
+        """When which model was asked for lately, as `facesocial vram simulate` reads it."""
+        reports = await office.vram(Recall())
+        return Traces(items=tuple(ProcessTrace(process=one.process, trace=one.trace or "") for one in reports))
+
+    @router.get("/v1/admin/vram", response_model_exclude={"items": {"__all__": {"trace"}}})
     async def vram() -> Vram:
         """Budget, zones, and of each model: state, bytes charged and measured, leases, last use, loads, evictions."""
         return await obeyed(Look())

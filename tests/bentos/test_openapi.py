@@ -14,6 +14,7 @@ ROUTES = {f"/v1/{name}" for name in ("detect", "analyze", "embed", "verify", "li
 OPERATORS = {
     "/v1/models",
     "/v1/admin/vram",
+    "/v1/admin/vram/trace",
     "/v1/admin/reload",
     *(f"/v1/admin/models/{{alias}}/{verb}" for verb in ("activate", "rollback", "load", "unload")),
 }

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from facesocial import wire
 from facesocial.capabilities import Capability
 from facesocial.configuration import StandSettings, VramSettings
 from facesocial.errors import Conflict, ModelNotInstalled
-from services.residency import Load, LocalResidency, Look, Order, ProcessReport, Restate, Unload, rules_of, stands_of
+from services.residency import (
+    Load,
+    LocalResidency,
+    Look,
+    Order,
+    ProcessReport,
+    Recall,
+    Restate,
+    Unload,
+    rules_of,
+    stands_of,
+)
 from tests.runners.fakes import FakeModels
 from tests.vram_policy.fakes import FakeModel
 from vram_policy import CpuArbiter
 from vram_policy.arbiter import GpuArbiter
 from vram_policy.cards import CardsArbiter
 from vram_policy.simulated import SimulatedGpu
+from vram_policy.simulation.trace import TraceRecorder, read_trace
 from vram_policy.zones import Stand
 
 pytestmark = pytest.mark.unit
@@ -23,10 +37,14 @@ pytestmark = pytest.mark.unit
 def residency(cards: int = 1) -> tuple[LocalResidency, FakeModels]:
     """Its recogniser has been asked for once."""
     cpu, models = CpuArbiter(), FakeModels()
-    arbiters = [GpuArbiter(SimulatedGpu(1000, index=i), 800, cpu, context=0, headroom=0) for i in range(cards)]
+    recorder = TraceRecorder()
+    arbiters = [
+        GpuArbiter(SimulatedGpu(1000, index=i), 800, cpu, context=0, headroom=0, record=recorder.record)
+        for i in range(cards)
+    ]
     arbiter = CardsArbiter(cpu, arbiters)
     arbiter.lease(FakeModel("recognition:1")).end()
-    return LocalResidency("here", arbiter, models), models
+    return LocalResidency("here", arbiter, models, recorder), models
 
 
 async def test_load_look_and_unload() -> None:
@@ -51,6 +69,19 @@ async def test_what_cannot_be_moved(capability: Capability, cards: int, words: s
     here, _ = residency(cards)
     with pytest.raises(Conflict, match=words):
         await here.obey(Load(capability))
+
+
+async def test_what_was_asked_for_can_be_replayed(tmp_path: Path) -> None:
+    """When and which model, with what the simulator needs to know of it; a rehearsal is no request."""
+    here, _ = residency()
+    for _ in range(3):
+        here.arbiter.lease(FakeModel("recognition:1")).end()
+    (report,) = await here.obey(Recall())
+    assert report.trace
+    (tmp_path / "trace").write_text(report.trace)
+    trace = read_trace(tmp_path / "trace")
+    assert [(model.tag, model.task, model.bytes) for model in trace.models] == [("recognition:1", "recognition", 100)]
+    assert trace.asked.tolist() == [0, 0, 0]
 
 
 async def test_a_capability_that_nothing_serves() -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from vram_policy.footprint import Costs
 from vram_policy.zones import Zone
 
 Task: TypeAlias = Literal["detection", "recognition", "liveness", "deepfake", "demographics"]
+
+TASKS: Final[tuple[Task, ...]] = get_args(Task)
 
 FORMAT: Final = "facesocial trace 1"
 
@@ -71,7 +73,12 @@ class Trace:
 
 
 def write_trace(trace: Trace, file: Path) -> None:
-    """One line about the models, then a line [milliseconds, model] for each request. Nothing else is in the file."""
+    """Write `as_text` to a file."""
+    file.write_text(as_text(trace), "utf-8")
+
+
+def as_text(trace: Trace) -> str:
+    """One line about the models, then a line [milliseconds, model] for each request. Nothing else is in it."""
     head = {
         "format": FORMAT,
         "name": trace.name,
@@ -80,7 +87,7 @@ def write_trace(trace: Trace, file: Path) -> None:
     }
     requests = zip((trace.times * 1000).round(3).tolist(), trace.asked.tolist(), strict=True)
     lines = (json.dumps(head), *(json.dumps(request) for request in requests))
-    file.write_text("\n".join(lines) + "\n", "utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def read_trace(file: Path) -> Trace:
