@@ -15,9 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -25,17 +23,17 @@ from hypothesis.stateful import (
 
 from facesocial.errors import Conflict, DeviceError, DeviceLost, ModelIntegrityError, OutOfDeviceMemory
 from tests.vram_policy.fakes import INPUT
+from tests.vram_policy.invariants import BUDGET, CARD, Invariants
 from tests.vram_policy.manual import Clock, ManualLoader
 from tests.vram_policy.observed import Modest, ObservedGpu, network
 from vram_policy import CpuArbiter, Lease
 from vram_policy.arbiter import GpuArbiter
-from vram_policy.ledger import LOADS, Residency, State
+from vram_policy.ledger import Residency
 from vram_policy.plan import Rules
 from vram_policy.simulated import Behaviour
-from vram_policy.zones import RANK, Stand, Zone
+from vram_policy.zones import Stand, Zone
 
-BUDGET = 1000
-CPU, CARD = "cpu", "simulated:0"
+CPU = "cpu"
 
 zones = st.sampled_from(["critical", *["high"] * 4, *["flexible"] * 4])
 which = st.integers(0, 9)
@@ -59,7 +57,7 @@ pauses = st.sampled_from([0.0, 0.001, 0.01, 0.1, 1.0, 5.0, 31.0, 300.0])
 LAGS = (0.0, 0.05, 1.0, 4.0)
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Invariants):
     """One arbiter of one card, driven by hand."""
 
     @initialize(
@@ -262,75 +260,6 @@ class Machine(RuleBasedStateMachine):
         """While traffic runs."""
         self.policy = rules
         self.arbiter.reconfigure(rules, stands)
-
-    # ---- what must never happen ----
-
-    def evict(self, leaving: Sequence[Residency], heir: Residency | None) -> None:
-        """Only who may leave, for who may ask it."""
-        cause = heir or self.failing
-        for one in leaving:
-            young = one.ready_at is None or self.clock() - one.ready_at < self.policy.residency
-            wrong = {
-                "on its way": one.state is not State.READY,
-                "leased": bool(one.leases),
-                "pinned": one.pin,
-                "critical": one.zone == "critical",
-                "of a higher zone": cause is not None and RANK[one.zone] > RANK[cause.zone],
-                "young": young and not (heir and heir.zone == "critical"),
-            }
-            self.wrong += [f"{one.tag} was evicted, which is {reason}" for reason, true in wrong.items() if true]
-        self._evict(leaving, heir)
-
-    @invariant()
-    def check(self) -> None:
-        """The books agree with the card."""
-        entries = list(self.ledger)
-        assert self.wrong == []
-        assert all(entry.charged >= 0 for entry in entries)
-        assert self.ledger.charged <= BUDGET, "more is promised than there is"
-        assert self.ledger.charged + self.context >= self.gpu.used, "more is used than is charged"
-        assert self.ledger.unaccounted == 0
-        assert self.ledger.leaked <= self.gpu.lost_bytes, "a leak that is none"
-        assert {id(session) for _, session in self.gpu.open_sessions} == {
-            id(entry.session) for entry in entries if entry.session
-        }, "a session that nobody knows"
-        arriving = sum(entry.state in {State.LOADING, State.WARMING} for entry in entries)
-        leaving = sum(entry.state is State.UNLOADING and entry.begun for entry in entries)
-        assert arriving <= LOADS
-        assert leaving <= 1
-        assert not (arriving and leaving), "a load beside an unload"
-        if not self.arbiter.loss:
-            assert len(self.loader.jobs) == arriving + leaving, "a job that nobody waits for"
-        for entry in entries:
-            dossier = self.arbiter._dossiers.get(entry.tag)
-            assert entry.state is not State.READY or (dossier and not dossier.barred), "nobody wants it there"
-            inherits = sum(one.charged for one in entries if one.tag in entry.awaits)
-            promised = entry.state is not State.RESERVED or entry.charged + inherits >= entry.size
-            assert promised or self.gpu.lost_bytes, "what was promised is given to others"
-        assert len(self.told) == (self.arbiter.loss is not None)
-
-    @invariant()
-    def check_leases(self) -> None:
-        """Who is leased is there, and open."""
-        for model, lease in self.leases:
-            assert not network(lease.session).closed
-            if lease.device == CARD:
-                entry = self.ledger.get(model.tag)
-                assert entry
-                assert entry.session is lease.session
-                assert entry.state in {State.READY, State.DRAINING}
-        held = Counter(model.tag for model, lease in self.leases if lease.device == CARD)
-        assert held == Counter({entry.tag: len(entry.leases) for entry in self.ledger if entry.leases})
-
-    @invariant()
-    def check_report(self) -> None:
-        """What is told to operators."""
-        report = self.arbiter.report()
-        assert report.charged == self.ledger.charged
-        assert report.leaked + report.unaccounted + sum(one.charged for one in report.models) <= report.charged
-        assert {one.tag for one in report.models} == self.served
-        assert all(len(one.note or "") < 100 for one in report.models)
-        assert {one.tag: one.counts.answers for one in report.models if one.counts.answers} == +self.answers
 
     def teardown(self) -> None:
         """Everything ends; nobody waits for ever, and the card holds what the books say."""
