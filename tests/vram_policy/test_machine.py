@@ -28,7 +28,7 @@ from tests.vram_policy.manual import Clock, ManualLoader
 from tests.vram_policy.observed import Modest, ObservedGpu, network
 from vram_policy import CpuArbiter, Lease
 from vram_policy.arbiter import GpuArbiter
-from vram_policy.ledger import Residency
+from vram_policy.ledger import Residency, State
 from vram_policy.plan import Rules
 from vram_policy.simulated import Behaviour
 from vram_policy.zones import Stand, Zone
