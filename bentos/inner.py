@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, BinaryIO, Final, TypeVar, cast
 
 import bentoml
 import structlog
@@ -51,6 +51,8 @@ OPTIONS: Final[dict[str, Any]] = {
 class _Desk:
     """The pipeline of a process of its own."""
 
+    _lock: BinaryIO | None = None
+
     def __init__(self, name: str, desk: LocalDesk, residency: Residency) -> None:
         self._name = name
         self._desk = desk
@@ -62,8 +64,9 @@ class _Desk:
         self._lock = hold(resolution.lock(self._name))
 
     def _leave(self) -> None:
-        """Be there no more; what was begun comes to its end."""
-        self._lock.close()
+        """Be there no more, if it ever was; what was begun comes to its end."""
+        if self._lock:
+            self._lock.close()
 
     @bentoml.on_shutdown
     async def close(self) -> None:
@@ -127,6 +130,7 @@ class _Runner:
     """The models of one capability."""
 
     capability: Capability
+    _lock: BinaryIO | None = None
 
     def __init__(self) -> None:
         name, library = runner_name(self.capability), Library.open()
@@ -146,8 +150,9 @@ class _Runner:
         self._lock = hold(resolution.lock(runner_name(self.capability)))
 
     def _leave(self) -> None:
-        """Be there no more; what was begun comes to its end."""
-        self._lock.close()
+        """Be there no more, if it ever was; what was begun comes to its end."""
+        if self._lock:
+            self._lock.close()
 
     @bentoml.on_shutdown
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from facesocial.errors import DeviceError
-from vram_policy import Arbiter, Lease, Loadable
+from vram_policy import Arbiter, Loadable
 from vram_policy.lease import Array
 
 
@@ -42,13 +42,13 @@ class LeasedCore:
         """See `Core.run`; what the card cannot finish, the CPU does."""
         lease = self._arbiter.lease(self._model)
         try:
-            return self._run(lease, inputs)
-        except DeviceError as error:
-            return self._run(self._arbiter.failover(lease, error), inputs)
-
-    def _run(self, lease: Lease, inputs: Sequence[Array]) -> Computed:
-        with lease:
             return Computed(lease.session.run(inputs), lease.device)
+        except DeviceError as error:
+            spare = self._arbiter.failover(lease, error)
+        finally:
+            lease.end()  # not before a failover: the arbiter must know whose work failed
+        with spare:
+            return Computed(spare.session.run(inputs), spare.device)
 
     def retire(self) -> None:
         """See `Core.retire`."""

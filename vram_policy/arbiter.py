@@ -210,7 +210,10 @@ class GpuArbiter:
         if self.loss is None:
             self.loss = error.detail
             log.error("the card is lost to this process", device=self.card.device)
-            self._when_lost(error.detail)
+            try:
+                self._when_lost(error.detail)
+            except Exception:  # whoever met the loss must be answered all the same
+                log.exception("the loss of the card could not be told", device=self.card.device)
 
     # ---- operators, and time ----
 

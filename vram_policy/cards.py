@@ -41,15 +41,19 @@ class CardsArbiter:
         return place[0] if place else None
 
     def _place(self, model: Loadable) -> GpuArbiter | None:
-        """A new model, or one whose card is lost, gets the card with most of its budget left unpromised."""
+        """A new model, or one whose card is lost, gets, of those it fits, the card with most of its budget left."""
         if not self.arbiters:
             return None
+        if (known := self._places.get(model.tag)) and not known[0].loss:
+            return known[0]
+        sizes = {one: model.profile(one.card.name).footprint.peak for one in self.arbiters}  # may look on disk
         with self._lock:
             if (known := self._places.get(model.tag)) and not known[0].loss:
                 return known[0]
             able = [one for one in self.arbiters if not one.loss] or self.arbiters
-            owner = max(able, key=self._unpromised)
-            self._places[model.tag] = owner, model.profile(owner.card.name).footprint.peak
+            fitting = [one for one in able if one.budget >= sizes[one]] or able
+            owner = max(fitting, key=self._unpromised)
+            self._places[model.tag] = owner, sizes[owner]
             return owner
 
     def _unpromised(self, arbiter: GpuArbiter) -> int:
