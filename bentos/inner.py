@@ -72,6 +72,7 @@ class _Desk:
     async def close(self) -> None:
         """Let what runs come to its end; in a thread, for it may need this loop."""
         await asyncio.to_thread(self._desk.close)
+        await asyncio.to_thread(self._residency.close)
 
     @bentoml.api
     async def ask(self, content: Octets, /) -> Octets:
@@ -158,6 +159,7 @@ class _Runner:
     async def close(self) -> None:
         """Let what runs come to its end."""
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._residency.close)
 
     @bentoml.api
     async def run(self, content: Octets, /) -> Octets:

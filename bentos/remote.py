@@ -111,6 +111,9 @@ class RemoteResidency:
         """See `Residency.obey`."""
         return wire.open_reply(await self.line.call("vram", wire.encode(order)), tuple[ProcessReport, ...])
 
+    def close(self) -> None:
+        """Its process closes itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunnersResidency:
@@ -127,7 +130,13 @@ class RunnersResidency:
             order = Look()
         present = [RemoteResidency(line).obey(order) for line in self.lines.values() if line.alive]
         reports = await asyncio.gather(*present, return_exceptions=True)
+        failed = [found for found in reports if isinstance(found, BaseException)]
+        if failed and not isinstance(order, Look):  # what one process did not hear is not done
+            raise failed[0]
         return tuple(report for found in reports if not isinstance(found, BaseException) for report in found)
+
+    def close(self) -> None:
+        """Their processes close themselves."""
 
 
 @dataclass(frozen=True, slots=True)

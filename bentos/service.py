@@ -20,6 +20,7 @@ from bentos.server import serve_behind_edge
 from bentos.setting import configuration, resolution
 from bentos.vram import residency_of
 from facesocial.capabilities import Task
+from models.store import home
 from services.administration import Office
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.deadline import within
@@ -28,6 +29,7 @@ from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, Ve
 from services.edge.problems import problem_of
 from services.edge.wrapper import request_id
 from services.inference import Inference
+from services.operators import operator_token
 from services.pipeline.desk import Desk
 from services.readiness import State
 from services.residency import Residency
@@ -39,15 +41,16 @@ class _FaceSocial:
     """Faces in a picture: where, who, live, genuine, how old."""
 
     def __init__(self) -> None:
-        self._desk, residency = _parts(self)
+        self._desk, self._residency = _parts(self)
         self._inference = Inference(self._desk, configuration)
         readiness.follow(self._desk)
-        office.open(residency)
+        office.open(self._residency, operator_token(home() / "facesocial"))
 
     @bentoml.on_shutdown
     async def close(self) -> None:
         """Let what runs come to its end; in a thread, for it may need this loop."""
         await asyncio.to_thread(self._desk.close)
+        await asyncio.to_thread(self._residency.close)
 
     @bentoml.api(route="/v1/detect", input_spec=ImageForm, output_spec=DetectAnswer)
     async def detect(self, form: FormReader[ImageForm]) -> Response:

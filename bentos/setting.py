@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 import cv2
+import structlog
 from bentoml import server_context
 
 from bentos.placement import BUILD, Resolution, everything, inherited, make_runtime, publish, resolve
@@ -16,8 +17,11 @@ from facesocial.configuration import Configuration, load_configuration
 from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
 from models.library import Library
+from runners.sessions import supports_cuda
 from vram_policy import device
 from vram_policy.choice import choose
+
+log = structlog.get_logger(__name__)
 
 
 def _resolution(configuration: Configuration) -> Resolution:
@@ -33,11 +37,19 @@ def _resolution(configuration: Configuration) -> Resolution:
     if os.environ.get(BUILD):
         return everything(make_runtime())
     Library.open().check(configuration.models.required)
-    cards = choose(configuration.vram.gpu, device.cards(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    cards = choose(configuration.vram.gpu, _usable(device.cards()), os.environ.get("CUDA_VISIBLE_DEVICES"))
     resolution = resolve(configuration, cards, is_wsl(platform.release()), make_runtime())
     refuse_unsafe_sockets(os.environ, platform.release(), resolution.processes)
     publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict
     return resolution
+
+
+def _usable(found: tuple[device.Description, ...]) -> tuple[device.Description, ...]:
+    """None, said aloud, where the installed ONNX Runtime cannot use a card."""
+    if found and not supports_cuda():
+        log.warning("there is a card, but this installation has no support for it: install the extra gpu")
+        return ()
+    return found
 
 
 configuration = load_configuration()

@@ -114,7 +114,7 @@ def residency_of(
 
 def _card(choice: Choice, ordinal: int, vram: VramSettings, runtime: Path) -> Card:
     if choice.kind == "cuda":
-        return NvidiaCard(choice.index, ordinal)
+        return NvidiaCard(choice.index, ordinal, choice.name)
     behaviour = Behaviour(load_speed=vram.load_mib_s * MEBIBYTE, lag=vram.unload_ms / 1000, context=CONTEXT)
     neighbours = Files(runtime, choice.index)
     return SimulatedGpu(choice.total, behaviour, index=choice.index, neighbours=neighbours)

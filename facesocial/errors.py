@@ -12,7 +12,7 @@
     │   ├── ImageDimensions         a side outside the permitted range
     │   ├── InvalidParameter        a field outside its range or unknown
     │   ├── NotFound                what it names is not there
-    │   └── Forbidden               not for this caller
+    │   └── Unauthenticated         nobody says who the caller is
     ├── ModelError
     │   ├── ModelNotInstalled       no model is registered under this alias
     │   ├── UnknownModel            the catalogue has no such entry
@@ -114,10 +114,10 @@ class NotFound(InputError):
     code = "not_found"
 
 
-class Forbidden(InputError):
-    """This caller may not."""
+class Unauthenticated(InputError):
+    """Nobody says who the caller is."""
 
-    code = "forbidden"
+    code = "unauthenticated"
 
 
 class ModelError(FaceSocialError):

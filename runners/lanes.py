@@ -6,8 +6,9 @@ Each thread that calls Run makes cuDNN and cuBLAS handles of its own for each se
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
@@ -18,6 +19,10 @@ Result = TypeVar("Result")
 
 THREADS: Final = 2
 """One computes while the other copies; more only add handles."""
+
+
+AGAIN_SECONDS: Final = 0.001
+"""Between two tries to get the other thread, which a long run may hold."""
 
 
 class Lanes:
@@ -40,13 +45,18 @@ class Lanes:
                 self._free.put(lane)
 
     def everywhere(self, work: Callable[[], object]) -> None:
-        """`work` once on each thread, side by side: what two requests at once will need.
-
-        Past the line: it is a load's, and delays a run by one of its own.
-        """
-        done, _ = wait([lane.submit(work) for lane in self._lanes])
-        for future in done:
-            future.result()
+        """`work` once on each thread, one after the other, last in the line: requests go before what is a load's."""
+        missing = set(self._lanes)
+        while missing:
+            with self._turnstile.turn("flexible"):
+                lane = self._free.get()
+                try:
+                    if lane in missing:
+                        lane.submit(work).result()
+                        missing.remove(lane)
+                finally:
+                    self._free.put(lane)
+            time.sleep(AGAIN_SECONDS)
 
 
 _lanes: dict[int, Lanes] = {}

@@ -83,7 +83,7 @@ class CardSession:
         return {name: output[:rows] for name, output in outputs.items()}
 
     def warm(self, inputs: Sequence[Array]) -> None:
-        """Run it on every thread of the card at once: each has handles of its own, and two requests may meet."""
+        """Run it on every thread of the card: each has handles of its own."""
         self._lanes.everywhere(partial(self._compute, inputs))
 
     def close(self) -> None:
@@ -206,12 +206,12 @@ class OnnxModel:
         return self._open_on_card(int(named[1]))
 
     def _open_on_card(self, ordinal: int) -> Session:
-        """The arena gets no more than the policy was told that the model takes; nobody asked, no bound."""
+        """The arena gets no more than was measured; an estimate bounds nothing, or it could never be corrected."""
         _prepare_cuda()
         options = cpu_options(self._cpu)
         for entry, value in ENTRIES.items():
             options.add_session_config_entry(entry, value)
-        limit = max((profile.footprint.peak for profile in self._profiles.values()), default=None)
+        limit = max((one.footprint.peak for one in self._profiles.values() if one.measured), default=None)
         session = self._opened(options, (PROVIDER, provider_options(ordinal, limit)))
         session.disable_fallback()
         if session.get_providers()[0] != PROVIDER:  # its libraries did not load: ONNX Runtime only warns
@@ -255,6 +255,11 @@ def blank(shapes: Shapes) -> list[Array]:
     return [np.zeros(shape, np.float32) for shape in shapes]
 
 
+def supports_cuda() -> bool:
+    """Whether the installed ONNX Runtime was built for cards."""
+    return PROVIDER in ort.get_available_providers()
+
+
 @cache
 def _prepare_cuda() -> None:
     """Let ONNX Runtime find the CUDA libraries that came as Python packages.
@@ -262,7 +267,7 @@ def _prepare_cuda() -> None:
     Raises:
         DeviceLost: this ONNX Runtime was built without CUDA.
     """
-    if PROVIDER not in ort.get_available_providers():
+    if not supports_cuda():
         raise DeviceLost("this installation has no support for cards: install the extra gpu")
     if find_spec("nvidia") is not None:
         ort.preload_dlls()

@@ -18,12 +18,11 @@ from facesocial.errors import (
     NotReady,
     UnknownModel,
 )
-from facesocial.logging import configure_logging
 from models.library import Library
 from models.store import InstalledModel
 from services.residency import Look, Order, ProcessReport, Residency, Restate
 
-LIVE = ("logging", "vram")
+LIVE = ("vram",)
 """Sections that are applied while the service runs; of `vram` all but the cards and budgets."""
 
 FIXED = ("gpu", "budget_mib", "headroom_mib", "load_mib_s", "unload_ms")
@@ -59,11 +58,13 @@ class Office:
         self._configuration = configuration
         self._library = library or Library.open()
         self._residency: Residency | None = None
+        self.token = ""
+        """What operators send; nobody is one while it is empty."""
         self._reloading = asyncio.Lock()
 
-    def open(self, residency: Residency) -> None:
-        """From now on there are cards to ask."""
-        self._residency = residency
+    def open(self, residency: Residency, token: str) -> None:
+        """From now on there are cards to ask, and operators who know `token`."""
+        self._residency, self.token = residency, token
 
     async def vram(self, order: Order | None = None) -> tuple[ProcessReport, ...]:
         """See `Residency.obey`; processes without a card are left out."""
@@ -121,7 +122,6 @@ class Office:
             live = [key for key in changed if key.split(".")[0] in LIVE and key.split(".")[-1] not in FIXED]
             if any(key.startswith("vram") for key in live):
                 await self.vram(Restate(after.vram.model_dump(mode="json")))
-            configure_logging(after.logging)
             self._configuration = after
             return Reloaded(tuple(live), tuple(key for key in changed if key not in live))
 

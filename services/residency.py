@@ -82,6 +82,10 @@ class Residency(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let running loads end and start no more."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LocalResidency:
@@ -91,6 +95,10 @@ class LocalResidency:
     arbiter: CardsArbiter
     models: Models
     recorder: TraceRecorder
+
+    def close(self) -> None:
+        """See `Residency.close`."""
+        self.arbiter.close()
 
     async def obey(self, order: Order) -> tuple[ProcessReport, ...]:
         """See `Residency.obey`; what may wait does so in a thread."""

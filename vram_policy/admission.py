@@ -73,13 +73,17 @@ class Admission:
         if not self.ledger.quiet:
             return
         stays = sum(entry.charged for entry in self.ledger)
-        self.ledger.reconcile(memory.own - self.context - stays)
+        if memory.exact:
+            self.ledger.reconcile(memory.own - self.context - stays)
         missing = max(self.headroom - memory.free, self.ledger.charged - self.ledger.budget)
         leaving = first(idle(self._residents(now), self.rules), missing)
         self._evict([entry for entry in self.ledger if entry.tag in {one.tag for one in leaving}], None)
 
     def make_room(self, entry: Residency, now: float) -> bool:
-        """Have everybody leave who may, for a load that the card refused; False: there is nobody."""
+        """Have all leave who may, for a load that the card refused; False: nobody may, or it did not help before."""
+        dossier = self.dossiers.get(entry.tag)
+        if dossier is None or dossier.stubborn:
+            return False
         leaving = self.yielding(entry, now)
         self._evict(leaving, entry)
         return bool(leaving)
@@ -107,7 +111,7 @@ class Admission:
             self.demand.asked(model.tag),
         )
         ledger, memory = self.ledger, self.card.memory()
-        untaken = max(0, ledger.charged + self.context - memory.own)
+        untaken = max(0, ledger.charged + self.context - memory.own) if memory.exact else ledger.arriving
         free = min(ledger.budget - ledger.charged, memory.free - self.headroom - untaken)
         dossier.waits = size > free and any(entry.state is State.UNLOADING and not entry.heir for entry in ledger)
         if dossier.waits:

@@ -181,6 +181,7 @@ class GpuArbiter:
         if dossier is None:  # retired meanwhile
             return
         dossier.backoff.clear()
+        dossier.stubborn = False
         dossier.counts.loads += 1
         if taken is not None:
             dossier.taken = taken
@@ -203,6 +204,7 @@ class GpuArbiter:
         if dossier := self._dossiers.get(entry.tag):
             dossier.backoff.fail(self._clock())
             dossier.error = error
+            dossier.stubborn = isinstance(error, OutOfDeviceMemory)
             dossier.counts.failures += 1
 
     def lost(self, error: DeviceLost) -> None:
@@ -225,7 +227,7 @@ class GpuArbiter:
         """
         with self._changed:
             dossier, until = self._dossier(tag), self._clock() + seconds
-            dossier.barred, dossier.error = False, None
+            dossier.barred, dossier.error, dossier.stubborn = False, None, False
             dossier.backoff.clear()
             while not ((entry := self._ledger.get(tag)) and entry.state is State.READY):
                 if entry is None:

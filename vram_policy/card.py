@@ -10,11 +10,17 @@ from vram_policy.lease import Loadable, Session
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes at one moment. `own` is what this process holds, its context included."""
+    """Bytes at one moment.
+
+    Attributes:
+        own: what this process holds, its context included.
+        exact: whether the driver says so; else `own` is what the card's use grew by, other programs' memory among it.
+    """
 
     total: int
     free: int
     own: int
+    exact: bool = True
 
 
 class Card(Protocol):

@@ -40,6 +40,11 @@ class CardsArbiter:
         place = self._places.get(tag)
         return place[0] if place else None
 
+    def close(self) -> None:
+        """Let running loads end and start no more."""
+        for one in self.arbiters:
+            one.close()
+
     def _place(self, model: Loadable) -> GpuArbiter | None:
         """A new model, or one whose card is lost, gets, of those it fits, the card with most of its budget left."""
         if not self.arbiters:

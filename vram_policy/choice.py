@@ -40,11 +40,13 @@ def choose(word: str, found: Sequence[Description], visible: str | None = None) 
     if word.startswith("simulated:"):
         sizes = word.removeprefix("simulated:").split(",")
         return tuple(Choice("simulated", index, size_of(text), NAME) for index, text in enumerate(sizes))
-    shown = _shown(visible, len(found))
+    shown = _shown(visible, found)
     if word == "auto":
         wanted = shown
     else:
         wanted = [int(text) for text in word.removeprefix("cuda:").split(",")]
+        if len(set(wanted)) < len(wanted):
+            raise ConfigurationError(f"vram.gpu: {word}: a card is named twice")
         for index in wanted:
             if index not in shown:
                 raise ConfigurationError(
@@ -65,8 +67,18 @@ def size_of(text: str) -> int:
     return int(float(match[1]) * UNITS[match[2]])
 
 
-def _shown(visible: str | None, count: int) -> list[int]:
-    """By number; a list with anything else in it (UUIDs, MIG) shows all, for NVML cannot be asked by CUDA's rules."""
-    if visible is None or not re.fullmatch(r"-?\d*(,\d+)*", visible):
-        return list(range(count))
-    return [int(text) for text in visible.split(",") if text.isdigit() and int(text) < count]
+def _shown(visible: str | None, found: Sequence[Description]) -> list[int]:
+    """What CUDA would show: cards by number (as the driver counts) or UUID, up to the first word that names none."""
+    if visible is None:
+        return list(range(len(found)))
+    shown: list[int] = []
+    for word in visible.split(","):
+        named = [
+            index
+            for index, card in enumerate(found)
+            if word == str(index) or (word.startswith("GPU-") and card.uuid.startswith(word))
+        ]
+        if len(named) != 1 or named[0] in shown:
+            break
+        shown += named
+    return shown

@@ -19,10 +19,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One card, in the driver's order: bytes of its memory, and the product's name."""
+    """One card, in the driver's order: bytes of its memory, the product's name, and its UUID (`GPU-…`)."""
 
     total: int
     name: str
+    uuid: str = ""
 
 
 def cards() -> tuple[Description, ...]:
@@ -33,7 +34,7 @@ def cards() -> tuple[Description, ...]:
         return ()
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(Description(int(pynvml.nvmlDeviceGetMemoryInfo(one).total), _name(one)) for one in handles)
+        return tuple(map(_describe, handles))
     except pynvml.NVMLError as error:  # a card that shares the machine's memory has none of its own to count
         log.warning("the cards cannot be counted: served without", reason=str(error))
         return ()
@@ -45,51 +46,56 @@ class NvidiaCard:
     """A `Card`. What this process holds comes from the driver where it says so for each process.
 
     Where it does not (WSL2, Windows, a container with its own process numbers), it is what the card's use has grown by
-    since the process first looked: other programs' memory counts as ours then, which only lowers the capacity.
+    since the process first looked, and is said to be inexact. A driver that does not answer is met at the first look.
 
     Args:
         index: in the driver's order.
         ordinal: what CUDA calls it in this process, which may see only some of the cards.
+        name: the product's.
     """
 
-    def __init__(self, index: int, ordinal: int) -> None:
+    def __init__(self, index: int, ordinal: int, name: str) -> None:
         self.device: Final = f"cuda:{index}"
+        self.name: Final = name
+        self._index = index
         self._ordinal = ordinal
-        try:
-            _start()
-            self._handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            self.name: Final = _name(self._handle)
-            self._before = int(pynvml.nvmlDeviceGetMemoryInfo(self._handle).used)
-        except pynvml.NVMLError as error:
-            raise DeviceLost(f"the driver does not answer for {self.device}") from error
+        self._before: int | None = None
         self._opened = False
 
     def memory(self) -> Memory:
         """See `Card.memory`."""
         try:
-            memory = pynvml.nvmlDeviceGetMemoryInfo(self._handle)
-            own = self._of_process()
+            _start()
+            handle = pynvml.nvmlDeviceGetHandleByIndex(self._index)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+            own = _of_process(handle)
         except pynvml.NVMLError as error:
             raise DeviceLost(f"the driver does not answer for {self.device}") from error
-        if own is None:
-            own = max(0, int(memory.used) - self._before) if self._opened else 0
-        return Memory(int(memory.total), int(memory.free), own)
+        if self._before is None:
+            self._before = int(memory.used)
+        if not self._opened:
+            return Memory(int(memory.total), int(memory.free), own or 0)
+        if own:
+            return Memory(int(memory.total), int(memory.free), own)
+        # some drivers list the process with nothing to its name: that is no answer either
+        return Memory(int(memory.total), int(memory.free), max(0, int(memory.used) - self._before), exact=False)
 
     def open(self, model: Loadable) -> Session:
         """See `Card.open`."""
         self._opened = True
         return model.open(f"cuda:{self._ordinal}")
 
-    def _of_process(self) -> int | None:
-        """What the driver says this process holds; None when it does not say."""
-        try:
-            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
-        except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_NoPermission):  # it answers, but not this
-            return None
-        for process in processes:
-            if process.pid == os.getpid():
-                return None if process.usedGpuMemory is None else int(process.usedGpuMemory)
+
+def _of_process(handle: object) -> int | None:
+    """What the driver says this process holds; None when it does not say."""
+    try:
+        processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_NoPermission):  # it answers, but not this
         return None
+    for process in processes:
+        if process.pid == os.getpid():
+            return None if process.usedGpuMemory is None else int(process.usedGpuMemory)
+    return None
 
 
 @cache
@@ -98,6 +104,10 @@ def _start() -> None:
     pynvml.nvmlInit()
 
 
-def _name(handle: object) -> str:
-    name = pynvml.nvmlDeviceGetName(handle)
-    return name.decode() if isinstance(name, bytes) else str(name)
+def _describe(handle: object) -> Description:
+    total = int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+    return Description(total, _text(pynvml.nvmlDeviceGetName(handle)), _text(pynvml.nvmlDeviceGetUUID(handle)))
+
+
+def _text(said: object) -> str:
+    return said.decode() if isinstance(said, bytes) else str(said)

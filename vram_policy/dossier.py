@@ -19,6 +19,7 @@ class Dossier:
     Attributes:
         taken: bytes its last load took by the card's own numbers, where they could be told apart.
         barred: an operator unloaded it; it stays away until one loads it.
+        stubborn: its last load found no memory though others had left for it: nobody leaves for its next.
         waits: it will be considered again when others have left.
         note: why the last request did not bring it onto the card.
         error: how its last load failed.
@@ -30,6 +31,7 @@ class Dossier:
     taken: int | None = None
     backoff: Backoff = field(default_factory=Backoff)
     barred: bool = False
+    stubborn: bool = False
     waits: bool = False
     note: str | None = None
     error: Exception | None = None

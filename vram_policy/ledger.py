@@ -1,10 +1,11 @@
 """The book of one card in one process: who is there, in which state, and what is charged for it. Bytes only, no clock.
 
-    ABSENT → RESERVED → LOADING → WARMING → READY → DRAINING → UNLOADING → ABSENT | LEAKED
+    ABSENT → RESERVED → LOADING → WARMING → READY → DRAINING → UNLOADING → ABSENT
 
-Everything but ABSENT is charged, so that memory on its way out is never given twice: a newcomer that waits for others
-to leave is charged for what it does not take over from them, and inherits their charge when the card has confirmed
-that they are gone. Many loads may run at once, or one unload, never both: what the card reports can then be told apart.
+Everything but ABSENT is charged, and what a closed session leaked, so that memory on its way out is never given twice:
+a newcomer that waits for others to leave is charged for what it does not take over from them, and inherits their charge
+when the card has confirmed that they are gone. Many loads may run at once, or one unload, never both: what the card
+reports can then be told apart.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ class State(StrEnum):
     READY = "ready"
     DRAINING = "draining"
     UNLOADING = "unloading"
-    LEAKED = "leaked"
 
 
 ARRIVING: Final = frozenset({State.RESERVED, State.LOADING, State.WARMING})
@@ -117,6 +117,11 @@ class Ledger:
     def held(self) -> int:
         """Bytes that may be in use now: all that is charged but what waits for its load to begin."""
         return self.charged - sum(entry.charged for entry in self if entry.state is State.RESERVED)
+
+    @property
+    def arriving(self) -> int:
+        """Bytes promised to loads, some of which they may have taken."""
+        return sum(entry.charged for entry in self if entry.state in ARRIVING)
 
     @property
     def quiet(self) -> bool:

@@ -105,7 +105,7 @@ class Transitions:
                 self._give_up(entry, error)
         else:
             with self._changed:
-                alone = before.own and begun is not None and begun == self._alone(entry)
+                alone = before.own and after.exact and begun is not None and begun == self._alone(entry)
                 taken = after.own - before.own if alone else None
                 self._ledger.arrive(entry, self._clock())
                 self._watcher.arrived(entry, taken)
@@ -116,16 +116,17 @@ class Transitions:
         give_up = self._clock() + RELEASE_SECONDS
         while True:
             try:
-                own = self._card.memory().own
+                memory = self._card.memory()
             except DeviceLost as error:
                 with self._changed:
                     self._watcher.lost(error)
                     return
             with self._changed:
-                rest = max(0, own - self._context - (self._ledger.held - entry.charged))
+                rest = max(0, memory.own - self._context - (self._ledger.held - entry.charged))
                 late = self._clock() >= give_up
                 if not rest or late:
-                    self._leave(entry, min(rest, entry.charged))
+                    leaked = min(rest, entry.charged) if memory.exact else 0  # it may be another program's
+                    self._leave(entry, leaked)
                     return
             yield LOOK_SECONDS
 

@@ -24,7 +24,7 @@ from models.library import Library
 from models.profiles import SIMULATED, Measurement
 from runners.sessions import OnnxModel, blank
 from vram_policy import Session
-from vram_policy.device import NvidiaCard
+from vram_policy.device import NvidiaCard, cards
 from vram_policy.lease import CPU
 
 LOOK: Final = 0.002
@@ -64,7 +64,8 @@ def measure(tag: str, device: str, cpu: CpuSettings) -> Measurement:
         name, gauge, open_ = SIMULATED, resident, partial(model.open, CPU)
         method = f"CPU session of {cpu.session_threads} threads; growth of the process's resident memory"
     else:
-        card = NvidiaCard(int(device.partition(":")[2]), 0)
+        index = int(device.partition(":")[2])
+        card = NvidiaCard(index, 0, cards()[index].name)
         name, gauge, open_ = card.name, lambda: card.memory().own, partial(card.open, model)
         method = f"{device}, NVML; the CPU's times with {cpu.session_threads} threads"
     on_cpu = None if device == CPU else _on_cpu(model)

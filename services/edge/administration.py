@@ -1,26 +1,23 @@
 """The routes of operators: one FastAPI app, mounted beside what BentoML generates.
 
-Until there are users (roles come with them), operators are those on this machine: the connection comes from loopback,
-asks for loopback by name (else a page could, whose name was bound anew), through no proxy, and not from a browser.
+Until there are users (roles come with them), an operator is who knows the token in the model store's folder. Where a
+connection comes from proves nothing: a proxy on the same machine need not say that it is one.
 """
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from facesocial.errors import FaceSocialError, Forbidden
+from facesocial.errors import FaceSocialError, Unauthenticated
 from services.administration import ModelView, Office, Reloaded, capability_of
 from services.edge.problems import problem, problem_of
 from services.edge.wrapper import request_id
+from services.operators import is_operator
 from services.residency import Load, Look, Order, ProcessReport, Recall, Unload
-
-FOREIGN_HEADERS: Final = ("forwarded", "x-forwarded-for", "origin", "sec-fetch-site")
-"""Of a proxy, or of a page: whoever sends one of these is not an operator at this machine."""
 
 Alias = Annotated[str, Path(max_length=64, description="such as `face-detection`")]
 
@@ -68,34 +65,16 @@ class Traces(BaseModel):
     next: None = None
 
 
-def local_operator(request: Request) -> None:
-    """Let operators pass.
-
-    Raises:
-        Forbidden: this is none.
-    """
-    peer = request.client.host if request.client else ""
-    host = request.headers.get("host", "").rpartition(":")[0].strip("[]")
-    here = _is_loopback(peer) and (host == "localhost" or _is_loopback(host))
-    if not here or any(name in request.headers for name in FOREIGN_HEADERS):
-        raise Forbidden("only for operators on the machine of the service")
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-OPERATORS: Final = [Depends(local_operator)]
-
-
 def administration(office: Office) -> FastAPI:
     """The app."""
+
+    def operator(request: Request) -> None:
+        if not is_operator(request.headers.get("authorization", ""), office.token):
+            raise Unauthenticated("for operators: send the token of this service as bearer")
+
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(_models(office))
-    app.include_router(_card(office))
+    app.include_router(_operators(office), dependencies=[Depends(operator)])
     app.add_exception_handler(FaceSocialError, _refuse)
     app.add_exception_handler(RequestValidationError, _explain)
     return app
@@ -109,24 +88,24 @@ def _models(office: Office) -> APIRouter:
         """What is installed, what serves, and what is resident where."""
         return Models(items=await office.models())
 
-    @router.post("/v1/admin/models/{alias}/activate", dependencies=OPERATORS)
+    return router
+
+
+def _operators(office: Office) -> APIRouter:
+    router = APIRouter(tags=["operators"])
+
+    async def obeyed(order: Order) -> Vram:
+        return Vram(items=await office.vram(order))
+
+    @router.post("/v1/admin/models/{alias}/activate")
     async def activate(alias: Alias, activation: Activation) -> Served:
         """Let the alias serve another installed model, without a lost request."""
         return Served(alias=alias, tag=(await office.activate(alias, activation.tag)).tag)
 
-    @router.post("/v1/admin/models/{alias}/rollback", dependencies=OPERATORS)
+    @router.post("/v1/admin/models/{alias}/rollback")
     async def rollback(alias: Alias) -> Served:
         """Let the alias serve what it served before."""
         return Served(alias=alias, tag=(await office.rollback(alias)).tag)
-
-    return router
-
-
-def _card(office: Office) -> APIRouter:
-    router = APIRouter(tags=["card"], dependencies=OPERATORS)
-
-    async def obeyed(order: Order) -> Vram:
-        return Vram(items=await office.vram(order))
 
     @router.get("/v1/admin/vram/trace")
     async def trace() -> Traces:

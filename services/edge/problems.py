@@ -11,7 +11,7 @@ from facesocial.errors import FaceSocialError
 
 STATUS: Final[dict[str, int]] = {
     "bad_request": 400,
-    "forbidden": 403,
+    "unauthenticated": 401,
     "not_found": 404,
     "method_not_allowed": 405,
     "conflict": 409,
@@ -32,7 +32,7 @@ STATUS: Final[dict[str, int]] = {
 
 TITLES: Final[dict[str, str]] = {
     "bad_request": "The request cannot be parsed",
-    "forbidden": "Not for this caller",
+    "unauthenticated": "It is not known who asks",
     "not_found": "No such resource",
     "method_not_allowed": "The resource does not take this method",
     "conflict": "The present state does not allow it",
@@ -68,6 +68,8 @@ def problem(code: str, detail: str, request_id: str) -> Response:
         "request_id": request_id,
     }
     headers = {"Retry-After": str(RETRY_SECONDS[code])} if code in RETRY_SECONDS else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(json.dumps(body), status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 

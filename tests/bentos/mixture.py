@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httpx
 
+from cli.vram.service import credentials
 from facesocial.capabilities import Capability
 
 ROUTES: Final = ("detect", "analyze", "embed", "liveness", "deepfake", "demographics", "verify")
@@ -74,7 +75,7 @@ class Mixture:
 
     def watch(self, url: str) -> None:
         """Look at the card."""
-        with httpx.Client(base_url=url, timeout=10) as client:
+        with httpx.Client(base_url=url, timeout=10, headers=credentials()) as client:
             while not self.over.wait(LOOK_SECONDS):
                 response = client.get("/v1/admin/vram")
                 if response.status_code == 200:

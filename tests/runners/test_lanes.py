@@ -45,30 +45,29 @@ def test_an_error_is_the_callers_and_frees_the_lane() -> None:
     assert card.run("critical", lambda: 1) == 1
 
 
-def test_everywhere_is_each_thread_once_at_the_same_time() -> None:
-    """Side by side, or the barrier breaks."""
-    card, together, seen = Lanes("test"), threading.Barrier(2), list[str]()
+def test_everywhere_is_each_thread_once_and_requests_go_on_meanwhile() -> None:
+    """One lane at a time, so that a run never waits for a whole warm-up."""
+    card, seen, met = Lanes("test"), list[str](), list[int]()
 
     def work() -> None:
-        together.wait(5)
         seen.append(threading.current_thread().name)
+        met.append(requests.submit(card.run, "critical", lambda: 1).result(5))
 
-    card.everywhere(work)
+    with ThreadPoolExecutor(1) as requests:
+        card.everywhere(work)
     assert sorted(seen) == ["test-0_0", "test-1_0"]
+    assert met == [1, 1]
 
 
-def test_an_error_everywhere_is_raised_when_all_have_ended() -> None:
-    card, ended = Lanes("test"), list[int]()
+def test_an_error_everywhere_is_raised_and_frees_the_lane() -> None:
+    card = Lanes("test")
 
     def work() -> None:
-        if threading.current_thread().name.startswith("test-0"):
-            raise OSError("first")
-        time.sleep(0.02)
-        ended.append(1)
+        raise OSError("first")
 
     with pytest.raises(OSError, match="first"):
         card.everywhere(work)
-    assert ended == [1]
+    assert [card.run("high", lambda: 1) for _ in range(4)] == [1] * 4
 
 
 def test_a_card_has_its_lanes_once_in_a_process() -> None:

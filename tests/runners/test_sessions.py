@@ -404,7 +404,7 @@ def card() -> NvidiaCard:
         pytest.skip("this ONNX Runtime was built without CUDA: install the extra gpu")
     if not device.cards():
         pytest.skip("no NVIDIA card here")
-    return NvidiaCard(0, 0)
+    return NvidiaCard(0, 0, device.cards()[0].name)
 
 
 @pytest.mark.gpu

@@ -70,14 +70,15 @@ def test_every_card_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: index)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: SimpleNamespace(total=(handle + 1) << 30))
     monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda handle: b"RTX" if handle else "GTX")
-    assert device.cards() == (device.Description(1 << 30, "GTX"), device.Description(2 << 30, "RTX"))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: f"GPU-{handle}")
+    assert device.cards() == (device.Description(1 << 30, "GTX", "GPU-0"), device.Description(2 << 30, "RTX", "GPU-1"))
     assert closed == [1]
 
 
 @pytest.mark.unit
 def test_the_drivers_number_for_this_process_counts(driver: FakeDriver) -> None:
     """Whatever others take."""
-    card = NvidiaCard(0, 0)
+    card = NvidiaCard(0, 0, "RTX 3060")
     assert (card.device, card.name) == ("cuda:0", "RTX 3060")
     assert card.memory() == Memory(1000, 900, 0)
     card.open(FakeModel())
@@ -86,32 +87,34 @@ def test_the_drivers_number_for_this_process_counts(driver: FakeDriver) -> None:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("how", ["unknown", "unlisted", "not supported", "not permitted"])
+@pytest.mark.parametrize("how", ["unknown", "nothing", "unlisted", "not supported", "not permitted"])
 def test_where_the_driver_does_not_say_the_growth_counts(driver: FakeDriver, how: str) -> None:
     """From the first session on; never less than nothing."""
     if how == "unknown":
         driver.processes[os.getpid()] = None
+    if how == "nothing":
+        driver.processes[os.getpid()] = 0
     if how.startswith("not "):
         reason = pynvml.NVML_ERROR_NOT_SUPPORTED if how == "not supported" else pynvml.NVML_ERROR_NO_PERMISSION
         driver.silent = pynvml.NVMLError(reason)
-    card = NvidiaCard(0, 0)
-    driver.used = 300
-    assert card.memory() == Memory(1000, 700, 0)
+    card = NvidiaCard(0, 0, "RTX 3060")
+    assert card.memory() == Memory(1000, 900, 0)
     card.open(FakeModel())
-    assert card.memory() == Memory(1000, 700, 200)
+    driver.used = 300
+    assert card.memory() == Memory(1000, 700, 200, exact=False)
     driver.used = 50
-    assert card.memory() == Memory(1000, 950, 0)
+    assert card.memory() == Memory(1000, 950, 0, exact=False)
 
 
 @pytest.mark.unit
 def test_a_driver_that_does_not_answer_is_a_lost_card(driver: FakeDriver) -> None:
     """When it is looked at, and when it is first looked for."""
-    card = NvidiaCard(0, 0)
+    card = NvidiaCard(0, 0, "RTX 3060")
     driver.gone = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
     with pytest.raises(DeviceLost, match="cuda:0"):
         card.memory()
     with pytest.raises(DeviceLost, match="cuda:1"):
-        NvidiaCard(1, 0)
+        NvidiaCard(1, 0, "RTX 3060").memory()
     driver.gone, driver.silent = None, driver.gone
     with pytest.raises(DeviceLost):
         card.memory()
@@ -121,7 +124,7 @@ def test_a_driver_that_does_not_answer_is_a_lost_card(driver: FakeDriver) -> Non
 def test_a_model_is_opened_where_cuda_counts_the_card(driver: FakeDriver) -> None:
     """The third card is this process's first."""
     model = FakeModel()
-    card = NvidiaCard(2, 0)
+    card = NvidiaCard(2, 0, "RTX 3060")
     card.open(model)
     assert card.device == "cuda:2"
     assert model.opened == ["cuda:0"]
@@ -132,7 +135,7 @@ def test_a_real_card_tells_its_memory() -> None:
     """Some of it free, and none of it ours yet."""
     if not device.cards():
         pytest.skip("no NVIDIA card here")
-    memory = NvidiaCard(0, 0).memory()
+    memory = NvidiaCard(0, 0, "RTX 3060").memory()
     assert 0 <= memory.free <= memory.total == device.cards()[0].total
     assert memory.own == 0
 

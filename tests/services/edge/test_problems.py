@@ -22,8 +22,10 @@ pytestmark = pytest.mark.unit
 
 TABLE = {
     400: {"bad_request"},
+    401: {"unauthenticated"},
     404: {"not_found"},
     405: {"method_not_allowed"},
+    409: {"conflict"},
     413: {"payload_too_large", "image_too_large"},
     415: {"unsupported_media_type"},
     422: {"file_expected", "image_truncated", "image_dimensions", "validation_error"},
