@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -25,6 +26,9 @@ Placement: TypeAlias = Literal["embedded", "colocated", "isolated"]
 
 VARIABLE: Final = "FACESOCIAL_RESOLUTION"
 """Environment variable that holds the parent's resolution, as JSON."""
+
+COPY: Final = "FACESOCIAL_STARTED_WITH"
+"""Environment variable that holds the parent's configuration, as JSON."""
 
 BUILD: Final = "FACESOCIAL_BUILD"
 """Set while a bento is built. It freezes its list of services then, so all must be there to serve in any placement."""
@@ -117,6 +121,23 @@ def publish(resolution: Resolution, environment: dict[str, str]) -> None:
     environment["BENTOML_DISABLE_GPU_ALLOCATION"] = "1"
     environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as the driver counts
     environment.pop("CUDA_VISIBLE_DEVICES", None)  # the policy has heeded it; each process gets its own
+
+
+def remember(configuration: Configuration, environment: dict[str, str]) -> None:
+    """Keep for the workers what the parent started with: the file may be wrong when one of them starts again."""
+    environment[COPY] = configuration.model_dump_json()
+
+
+def remembered(environment: Mapping[str, str]) -> Configuration:
+    """What the parent started with.
+
+    Raises:
+        ConfigurationError: it was not kept.
+    """
+    try:
+        return Configuration(**json.loads(environment[COPY]))
+    except (KeyError, ValueError) as error:
+        raise ConfigurationError(f"{COPY} is not set: start the service with `facesocial serve`") from error
 
 
 def inherited(environment: Mapping[str, str]) -> Resolution:

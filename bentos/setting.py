@@ -10,10 +10,21 @@ import cv2
 import structlog
 from bentoml import server_context
 
-from bentos.placement import BUILD, Resolution, everything, inherited, make_runtime, publish, resolve
+from bentos.placement import (
+    BUILD,
+    Resolution,
+    everything,
+    inherited,
+    make_runtime,
+    publish,
+    remember,
+    remembered,
+    resolve,
+)
 from bentos.platform import end_with_parent, is_wsl, refuse_unsafe_sockets
 from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end
 from facesocial.configuration import Configuration, load_configuration
+from facesocial.errors import ConfigurationError
 from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
 from models.library import Library
@@ -52,7 +63,21 @@ def _usable(found: tuple[device.Description, ...]) -> tuple[device.Description, 
     return found
 
 
-configuration = load_configuration()
+def _configuration() -> Configuration:
+    """The parent refuses a wrong file; a worker that starts again beside one goes on with what the parent had."""
+    try:
+        read = load_configuration()
+    except ConfigurationError as error:
+        if server_context.worker_index is None:
+            raise
+        log.warning("the configuration is wrong now: going on with what was right", reason=str(error))
+        return remembered(os.environ)
+    if server_context.worker_index is None:
+        remember(read, os.environ)  # type: ignore[arg-type]  # behaves as a dict
+    return read
+
+
+configuration = _configuration()
 configure_logging(configuration.logging)
 resolution = _resolution(configuration)
 cv2.setNumThreads(1)  # parallelism is between requests and inside sessions

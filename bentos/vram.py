@@ -66,6 +66,9 @@ def arbiter_of(
         )
         for ordinal, (place, budget) in enumerate(resolution.budgets.get(name, {}).items())
     ]
+    for one in arbiters:
+        if not one.budget:
+            log.warning("the card is too small for a context and the headroom: the CPU answers", device=one.card.device)
     if arbiters:
         threading.Thread(target=_beat, args=(arbiters,), name="vram-beat", daemon=True).start()
     return CardsArbiter(cpu, arbiters)

@@ -24,10 +24,13 @@ def serve(
 ) -> None:
     """Serve the HTTP API until interrupted."""
     from models.library import Library
+    from vram_policy.choice import choose
+    from vram_policy.device import cards
 
     configuration = load_configuration()
     server = configuration.server
     Library.open().check(configuration.models.required)
+    choose(configuration.vram.gpu, cards(), os.environ.get("CUDA_VISIBLE_DEVICES"))  # says so in one line
     _check_free(host or server.host, port or server.port)
     os.execvpe(  # noqa: S606 — our own command, no shell wanted
         sys.executable, command(host or server.host, port or server.port, bento), environment()

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration, load_configuration
 from facesocial.errors import (
@@ -55,7 +57,7 @@ class Office:
     """Where operators are received."""
 
     def __init__(self, configuration: Configuration, library: Library | None = None) -> None:
-        self._configuration = configuration
+        self._configuration = self._started = configuration
         self._library = library or Library.open()
         self._residency: Residency | None = None
         self.token = ""
@@ -78,12 +80,11 @@ class Office:
             reports = await self.vram()
         except NotReady:
             reports = ()
-        places = {
-            model.tag: (card.device, model.state)
+        places: dict[str, tuple[str, str | None, str | None]] = {
+            model.tag: (model.zone, card.device, model.state)
             for report in reports
             for card in report.cards
             for model in card.models
-            if model.state != "absent"
         }
         return await asyncio.to_thread(self._views, places)
 
@@ -118,12 +119,12 @@ class Office:
                 after = await asyncio.to_thread(load_configuration)
             except ConfigurationError as error:
                 raise InvalidParameter(_without_folders(str(error))) from error
-            changed = tuple(_differences(before.model_dump(), after.model_dump()))
-            live = [key for key in changed if key.split(".")[0] in LIVE and key.split(".")[-1] not in FIXED]
+            live = [key for key in _differences(before, after) if _is_live(key)]
+            waiting = [key for key in _differences(self._started, after) if not _is_live(key)]
             if any(key.startswith("vram") for key in live):
                 await self.vram(Restate(after.vram.model_dump(mode="json")))
             self._configuration = after
-            return Reloaded(tuple(live), tuple(key for key in changed if key not in live))
+            return Reloaded(tuple(live), tuple(waiting))
 
     def _changed(self, change: Any, *names: str) -> InstalledModel:
         try:
@@ -134,19 +135,21 @@ class Office:
             raise Conflict(error.detail) from error
         return model
 
-    def _views(self, places: dict[str, tuple[str, str]]) -> tuple[ModelView, ...]:
+    def _views(self, places: dict[str, tuple[str, str | None, str | None]]) -> tuple[ModelView, ...]:
         table = self._library.aliases.table()
         return tuple(
             ModelView(
                 model.tag,
                 str(model.spec.capability),
                 next(iter(table.serving(model.tag)), None),
-                model.spec.zone,
+                zone,
                 model.spec.licence.name,
                 model.spec.licence.commercial,
-                *places.get(model.tag, (None, None)),
+                device if state not in (None, "absent") else None,
+                state,
             )
             for model in self._library.installed()
+            for zone, device, state in [places.get(model.tag, (model.spec.zone, None, None))]
         )
 
 
@@ -162,15 +165,22 @@ def capability_of(alias: str) -> Capability:
     return known[alias]
 
 
-def _differences(before: dict[str, Any], after: dict[str, Any], path: str = "") -> list[str]:
+def _differences(before: Configuration, after: Configuration) -> list[str]:
+    """Keys whose values differ, as `section.key`."""
     changed = []
-    for key, value in after.items():
-        name, was = f"{path}{key}", before.get(key)
-        if isinstance(value, dict) and isinstance(was, dict) and not path:
-            changed += _differences(was, value, f"{name}.")
+    for section, value in after.model_dump().items():
+        was = getattr(before, section)
+        if isinstance(value, dict) and isinstance(was, BaseModel):
+            old = was.model_dump()
+            changed += [f"{section}.{key}" for key in value if value[key] != old[key]]
         elif value != was:
-            changed.append(name)
+            changed.append(section)
     return changed
+
+
+def _is_live(key: str) -> bool:
+    section, _, name = key.partition(".")
+    return section in LIVE and name not in FIXED
 
 
 def _without_folders(text: str) -> str:

@@ -141,3 +141,4 @@ class Admission:
         for tag in evicted:
             if dossier := self.dossiers.get(tag):
                 dossier.counts.evictions += 1
+                dossier.note = "left for others"

@@ -247,6 +247,7 @@ class GpuArbiter:
         with self._changed:
             dossier, until = self._dossier(tag), self._clock() + seconds
             dossier.barred = True
+            dossier.note = dossier.why_not
             while entry := self._ledger.get(tag):
                 if dossier.barred:
                     self._ledger.condemn(entry)

@@ -43,11 +43,13 @@ def spread(
         alone = [share_out(total, processes, headroom, limit) for total in cards]
         return {name: {index: budget[name] for index, budget in enumerate(alone)} for name in processes}
     weights = _weights(processes)
-    loads = [Fraction(0)] * len(cards)
+    loads, lives = [Fraction(0)] * len(cards), [0] * len(cards)
     homes: dict[str, int] = {}
     for name in sorted(weights, key=lambda name: (-weights[name], name)):
-        homes[name] = min(range(len(cards)), key=lambda index: (loads[index] + weights[name]) / cards[index])
+        left = [max(0, total - CONTEXT * (living + 1) - headroom) for total, living in zip(cards, lives, strict=True)]
+        homes[name] = max(range(len(cards)), key=lambda index: left[index] / (loads[index] + weights[name]))
         loads[homes[name]] += weights[name]
+        lives[homes[name]] += 1
     together = [{name: zones for name, zones in processes.items() if homes[name] == home} for home in range(len(cards))]
     shares = [share_out(total, those, headroom, limit) for total, those in zip(cards, together, strict=True)]
     return {name: {homes[name]: shares[homes[name]][name]} for name in processes}

@@ -14,9 +14,11 @@ from services.operators import FILE
 
 def address(url: str | None) -> str:
     """`url`, or where the configuration says that the service listens."""
+    if url:
+        return url.rstrip("/")
     server = load_configuration().server
     host = "127.0.0.1" if server.host in ("0.0.0.0", "::") else server.host  # noqa: S104 — where it listens
-    return url or f"{'https' if server.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{server.port}"
+    return f"{'https' if server.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{server.port}"
 
 
 def credentials() -> dict[str, str]:

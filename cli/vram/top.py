@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.vram.service import address, ask
-from facesocial.errors import NotReady
+from facesocial.errors import FaceSocialError, NotReady
 
 PATH: Final = "/v1/admin/vram"
 MEBIBYTE: Final = 1 << 20
@@ -33,12 +33,19 @@ def top(
     if once:
         console.print(draw(ask(service, PATH)))
         return
+    seen = False
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
             try:
                 live.update(draw(ask(service, PATH)), refresh=True)
             except NotReady as error:  # the process of the card is being started: that is worth watching, too
                 live.update(Text(str(error)), refresh=True)
+            except FaceSocialError as error:  # so is the edge, once it has been there
+                if not seen:
+                    raise
+                live.update(Text(str(error)), refresh=True)
+            else:
+                seen = True
             time.sleep(every)
 
 

@@ -20,12 +20,14 @@ from bentos.placement import (
     make_runtime,
     owners,
     publish,
+    remember,
+    remembered,
     resolve,
     runner_name,
 )
 from bentos.platform import refuse_unsafe_sockets
 from facesocial.capabilities import Capability
-from facesocial.configuration import Configuration
+from facesocial.configuration import Configuration, VramSettings
 from facesocial.errors import ConfigurationError
 from models.catalogue import load_catalogue
 from vram_policy.choice import Choice
@@ -107,6 +109,16 @@ def test_each_process_sees_its_own_cards() -> None:
     assert second.visible(PIPELINE) == "1"
     simulated = resolve(Configuration(), (Choice("simulated", 0, 6 << 30, "simulated"),), False, "/x")
     assert simulated.visible(PIPELINE) == "-1"
+
+
+def test_a_worker_can_go_on_with_what_the_parent_started_with() -> None:
+    """The file may be wrong when it starts again."""
+    environment: dict[str, str] = {}
+    configuration = Configuration(placement="isolated", vram=VramSettings(gpu="simulated:2GiB", residency_s=7))
+    remember(configuration, environment)
+    assert remembered(environment) == configuration
+    with pytest.raises(ConfigurationError, match="facesocial serve"):
+        remembered({})
 
 
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: "?"}, {VARIABLE: '{"placement": "elsewhere"}'}])

@@ -30,7 +30,7 @@ from runners import sessions
 from runners.cuda import PROVIDER
 from runners.lanes import Lanes
 from runners.sessions import CardSession, OnnxModel, OnnxSession, blank, cpu_options
-from vram_policy import device
+from vram_policy import Costs, device
 from vram_policy.device import NvidiaCard
 from vram_policy.footprint import Footprint, Profile, estimate
 from vram_policy.lease import Array
@@ -284,8 +284,12 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
 
 @pytest.mark.unit
 def test_a_card_is_opened_as_the_design_says(fake_cuda: Network, model: OnnxModel) -> None:
-    """Design §3: the facts to build on."""
-    limit = model.profile("a card").footprint.peak
+    """Design §3: the facts to build on; the arena is bounded by what was measured, an estimate bounds nothing."""
+    assert not model.profile("a card").measured
+    model.open("cuda:2")
+    assert "gpu_mem_limit" not in fake_cuda.__dict__["opened"][1]["providers"][0][1]
+    limit = 100 << 20
+    model._profiles["measured"] = Profile(Footprint(limit, limit, limit), Costs(0.1, 0.1, 0.1, 0.1), measured=True)
     model.open("cuda:1")
     options, told = fake_cuda.__dict__["opened"]
     assert told["enable_fallback"] == 0
