@@ -170,7 +170,7 @@ class OnnxModel:
         if card not in self._profiles:
             known = profiles.read(self.installed, self.key(card))
             self._profiles[card] = (
-                estimate(self.installed.path.stat().st_size, volume(self.shapes[0]))
+                estimate(self.installed.path.stat().st_size, volume(self.shapes[0]), self._batches[-1])
                 if known is None
                 else Profile(
                     Footprint(known.weights, known.peak, known.steady),

@@ -58,7 +58,17 @@ ACTIVATIONS: Final = 24
 """Assumed bytes of activations for each byte of input: deep convolutional networks keep tens of feature maps alive."""
 
 
-def estimate(file_bytes: int, input_bytes: int) -> Profile:
+CPU_SECONDS: Final = 0.005
+CPU_SECONDS_A_BYTE: Final = 3e-9
+"""Of one item on the CPU, and for each byte of its input: within half to twice of what the permissive pack takes
+(docs/benchmarks.md, footprints and costs)."""
+
+LOAD_SECONDS: Final = 0.2
+LOAD_SECONDS_A_BYTE: Final = 5e-9
+"""CPU time of a load, and for each byte of the file: likewise; a load takes about twice as long as its CPU time."""
+
+
+def estimate(file_bytes: int, input_bytes: int, rows: int = 1) -> Profile:
     """An upper estimate for a model that nobody has profiled.
 
     Never the file's size alone: a 9 MB MobileNet took 443 MB with its context (design §3).
@@ -66,8 +76,10 @@ def estimate(file_bytes: int, input_bytes: int) -> Profile:
     Args:
         file_bytes: of the ONNX file; the weights take as much on the card, and once more while they are copied.
         input_bytes: of the largest batch that will be run, as float32.
+        rows: items of that batch; costs are those of one.
     """
     weights = file_bytes
     peak = 2 * weights + ACTIVATIONS * input_bytes + WORKSPACE
-    cpu = 0.005 + 2e-9 * ACTIVATIONS * input_bytes
-    return Profile(Footprint(weights, peak, peak), Costs(cpu=cpu, gpu=cpu / 5, load=2.0, load_cpu=1.0))
+    cpu = CPU_SECONDS + CPU_SECONDS_A_BYTE * input_bytes / rows
+    load_cpu = LOAD_SECONDS + LOAD_SECONDS_A_BYTE * file_bytes
+    return Profile(Footprint(weights, peak, peak), Costs(cpu=cpu, gpu=cpu / 5, load=2 * load_cpu, load_cpu=load_cpu))

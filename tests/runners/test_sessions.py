@@ -363,7 +363,7 @@ def test_on_the_cpu_a_model_that_does_not_open_is_damaged(fake_cuda: Network, mo
 def test_an_unknown_model_is_estimated_from_its_largest_input_and_looked_up_once(
     fake_cuda: Network, model: OnnxModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert model.profile("a card") == estimate(1000, 4 * 16 * 3)
+    assert model.profile("a card") == estimate(1000, 4 * 16 * 3, rows=16)
     monkeypatch.setattr(profiles, "read", lambda *_: pytest.fail("it was looked up again"))
     assert not model.profile("a card").measured
 
@@ -434,7 +434,7 @@ def test_every_model_runs_on_the_card_as_on_the_cpu(card: NvidiaCard, library: L
 def test_the_arena_ends_where_the_profile_does(card: NvidiaCard, recogniser: OnnxModel) -> None:
     """A profile of one megabyte: the first run finds no room."""
     costs = estimate(0, 0).costs
-    recogniser._profiles["a small card"] = Profile(Footprint(1 << 20, 1 << 20, 1 << 20), costs)
+    recogniser._profiles["a small card"] = Profile(Footprint(1 << 20, 1 << 20, 1 << 20), costs, measured=True)
     with pytest.raises(OutOfDeviceMemory):
         recogniser.warm(recogniser.open("cuda:0"))
 

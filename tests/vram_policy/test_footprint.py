@@ -30,3 +30,22 @@ def test_more_input_takes_more(file_bytes: int, input_bytes: int, more: int) -> 
     small, large = estimate(file_bytes, input_bytes), estimate(file_bytes, input_bytes + more)
     assert large.footprint.peak >= small.footprint.peak
     assert large.costs.cpu >= small.costs.cpu
+
+
+@pytest.mark.parametrize(
+    ("file_bytes", "item_bytes", "rows", "cpu", "load_cpu"),
+    [
+        (322_906, 640 * 640 * 12, 1, 0.020, 0.06),
+        (3_974_000, 112 * 112 * 12, 16, 0.007, 0.26),
+        (3_460_000, 2 * 80 * 80 * 12, 16, 0.010, 0.37),
+        (121_000, 256 * 256 * 12, 16, 0.008, 0.38),
+        (1_694_000, 112 * 112 * 12, 16, 0.003, 0.12),
+    ],
+)
+def test_costs_are_near_what_was_measured(
+    file_bytes: int, item_bytes: int, rows: int, cpu: float, load_cpu: float
+) -> None:
+    """The permissive pack, docs/benchmarks.md: the plan bears half to twice; a small load may count for more."""
+    costs = estimate(file_bytes, rows * item_bytes, rows).costs
+    assert cpu / 2 <= costs.cpu <= 2 * cpu
+    assert load_cpu / 2 <= costs.load_cpu <= 4 * load_cpu
