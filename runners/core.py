@@ -40,7 +40,7 @@ class LeasedCore:
 
     def run(self, inputs: Sequence[Array]) -> Computed:
         """See `Core.run`; what the card cannot finish, the CPU does."""
-        lease = self._arbiter.lease(self._model)
+        lease = self._arbiter.lease(self._model, len(inputs[0]))
         try:
             return Computed(lease.session.run(inputs), lease.device)
         except DeviceError as error:

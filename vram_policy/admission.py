@@ -105,7 +105,7 @@ class Admission:
             model.tag,
             dossier.stand.zone,
             size,
-            self.demand.forecast(model.tag, now, apart=1) * costs.cpu,
+            self.demand.forecast(model.tag, now, apart=1) * dossier.worth(self.card.name),
             self.demand.price(model.tag, costs.load_cpu),
             costs.load + costs.unload,
             self.demand.asked(model.tag),
@@ -129,7 +129,8 @@ class Admission:
 
     def _residents(self, now: float) -> list[Resident]:
         def value(entry: Residency) -> float:
-            return self.demand.forecast(entry.tag, now) * entry.model.profile(self.card.name).costs.cpu
+            dossier = self.dossiers.get(entry.tag)
+            return self.demand.forecast(entry.tag, now) * dossier.worth(self.card.name) if dossier else 0.0
 
         return self.ledger.residents(value, lambda entry: self.demand.idle(entry.tag, now), now)
 

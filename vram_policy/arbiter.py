@@ -91,7 +91,7 @@ class GpuArbiter:
 
     # ---- requests ----
 
-    def lease(self, model: Loadable) -> Lease:
+    def lease(self, model: Loadable, rows: int = 1) -> Lease:
         """See `Arbiter.lease`: on the card when it is ready there, else on the CPU."""
         if not self._cpu.holds(model.tag):
             return self._rehearse(model)
@@ -99,6 +99,7 @@ class GpuArbiter:
         with self._changed:
             dossier, now = self._dossiers.open(model), self._clock()
             self._demand.observe(model.tag, now)
+            dossier.count(rows)
             entry = self._ledger.get(model.tag)
             if entry and entry.session and entry.state is State.READY and not self.loss:
                 lease = Lease(entry.session, self.card.device, self._end)
@@ -152,14 +153,13 @@ class GpuArbiter:
 
     def _end(self, lease: Lease) -> None:
         with self._changed:
-            entry = self._out.pop(lease.id, None)
-            if entry is None:  # it ended in a failover
+            if (entry := self._out.pop(lease.id, None)) is None:  # it ended in a failover
                 return
             self._ledger.give_back(entry, lease.id)
             self._transitions.advance()
             if dossier := self._dossiers.get(entry.tag):
                 dossier.counts.answers += 1
-                self._demand.saved(entry.tag, entry.model.profile(self.card.name).costs.cpu)
+                self._demand.saved(entry.tag, dossier.worth(self.card.name))
 
     def _consider(self, dossier: Dossier, now: float) -> None:
         self._look(lambda: self._admission.consider(dossier, now))
@@ -177,8 +177,7 @@ class GpuArbiter:
 
     def arrived(self, entry: Residency, taken: int | None) -> None:
         """See `Watcher.arrived`."""
-        dossier = self._dossiers.get(entry.tag)
-        if dossier is None:  # retired meanwhile
+        if (dossier := self._dossiers.get(entry.tag)) is None:  # retired meanwhile
             return
         dossier.backoff.clear()
         dossier.stubborn = False

@@ -20,9 +20,9 @@ class CardsArbiter:
         self._places: dict[str, tuple[GpuArbiter, int]] = {}
         self._lock = threading.Lock()
 
-    def lease(self, model: Loadable) -> Lease:
+    def lease(self, model: Loadable, rows: int = 1) -> Lease:
         """See `Arbiter.lease`."""
-        return (self._place(model) or self._cpu).lease(model)
+        return (self._place(model) or self._cpu).lease(model, rows)
 
     def failover(self, lease: Lease, error: DeviceError) -> Lease:
         """See `Arbiter.failover`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from facesocial.errors import FaceSocialError
 from vram_policy.backoff import Backoff
@@ -11,12 +12,16 @@ from vram_policy.counts import Counts
 from vram_policy.lease import Loadable
 from vram_policy.zones import Stand
 
+FADING: Final = 0.1
+"""How much the mean of rows follows the last run."""
+
 
 @dataclass(slots=True)
 class Dossier:
     """One model.
 
     Attributes:
+        rows: items of a run, lately in the mean.
         taken: bytes its last load took by the card's own numbers, where they could be told apart.
         barred: an operator unloaded it; it stays away until one loads it.
         stubborn: its last load found no memory though others had left for it: nobody leaves for its next.
@@ -28,6 +33,7 @@ class Dossier:
     model: Loadable
     stand: Stand
     counts: Counts = field(default_factory=Counts)
+    rows: float = 1.0
     taken: int | None = None
     backoff: Backoff = field(default_factory=Backoff)
     barred: bool = False
@@ -44,6 +50,14 @@ class Dossier:
         if isinstance(self.error, FaceSocialError):
             return self.error.detail
         return type(self.error).__name__ if self.error else self.note or "not asked for"
+
+    def count(self, rows: int) -> None:
+        """A run of so many items was asked for."""
+        self.rows += FADING * (rows - self.rows)
+
+    def worth(self, card: str) -> float:
+        """CPU-seconds that an answer on `card` saves: costs are of one item, a run has several."""
+        return self.rows * self.model.profile(card).costs.cpu
 
     def size(self, card: str) -> int:
         """Bytes it is charged on `card`: never less than a measurement, of an estimate no more than the first load.

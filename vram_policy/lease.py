@@ -112,8 +112,8 @@ class Lease:
 class Arbiter(Protocol):
     """Decides where a model runs, now."""
 
-    def lease(self, model: Loadable) -> Lease:
-        """A session for `model`, at once; it stays loaded at least until the lease ends."""
+    def lease(self, model: Loadable, rows: int = 1) -> Lease:
+        """A session for `model`, at once, to run so many items; it stays loaded at least until the lease ends."""
         ...
 
     def failover(self, lease: Lease, error: DeviceError) -> Lease:
@@ -137,7 +137,7 @@ class CpuArbiter:
         self._opening: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def lease(self, model: Loadable) -> Lease:
+    def lease(self, model: Loadable, rows: int = 1) -> Lease:  # noqa: ARG002 — the CPU counts nothing
         """Single-flight: callers that meet a load in progress wait for it; a failed load is tried again by the next."""
         return Lease(self._sessions.get(model.tag) or self._open(model), CPU)
 

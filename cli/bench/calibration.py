@@ -60,9 +60,9 @@ class Recorder:
         """Whether more is of no use, or too much to hold."""
         return len(self.samples) >= SAMPLES or sum(a.nbytes for sample in self.samples for a in sample) >= MEMORY
 
-    def lease(self, model: Loadable) -> Lease:
+    def lease(self, model: Loadable, rows: int = 1) -> Lease:
         """See `vram_policy.Arbiter`."""
-        lease = self._arbiter.lease(model)
+        lease = self._arbiter.lease(model, rows)
         return Lease(_Tap(lease.session, self.samples), lease.device) if model.tag == self.tag else lease
 
     def failover(self, lease: Lease, error: DeviceError) -> Lease:

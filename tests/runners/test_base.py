@@ -60,7 +60,7 @@ class Recorder:
     def warm(self, session: Session) -> None:
         """Nobody asks."""
 
-    def lease(self, model: Loadable) -> Lease:
+    def lease(self, model: Loadable, rows: int = 1) -> Lease:
         """Counts."""
         self.leased += 1
         return Lease(self, "simulated:0", self._back)

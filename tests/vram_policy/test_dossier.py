@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from facesocial.errors import OutOfDeviceMemory
+from tests.vram_policy.fakes import FakeModel
 from tests.vram_policy.observed import Modest
 from vram_policy.dossier import Dossier, Dossiers
 from vram_policy.zones import Stand
@@ -56,3 +57,12 @@ def test_stands_are_named_without_the_digest() -> None:
     dossiers.close("model:1")
     dossiers.close("model:1")
     assert dossiers.get("model:1") is None
+
+
+def test_a_run_of_many_items_is_worth_as_many() -> None:
+    """Costs are of one item; the mean follows what is asked for."""
+    dossier = Dossiers({}).open(FakeModel())
+    assert dossier.worth("simulated") == pytest.approx(0.1)
+    for _ in range(100):
+        dossier.count(6)
+    assert dossier.worth("simulated") == pytest.approx(0.6, rel=0.01)
