@@ -65,7 +65,10 @@ def switches(library: Library) -> Iterator[Callable[[], object]]:
         yield lambda alias=alias: library.aliases.rollback(alias)  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("placement", "requests"), [("embedded", 500), ("colocated", 200), ("isolated", 200)])
+@pytest.mark.parametrize(
+    ("placement", "requests"),
+    [("embedded", 500), ("colocated", 200), pytest.param("isolated", 200, marks=pytest.mark.load)],
+)
 def test_r13_no_request_fails_while_versions_change(
     own: Library, six_faces: Path, placement: str, requests: int
 ) -> None:
