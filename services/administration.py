@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from facesocial.capabilities import Capability
-from facesocial.configuration import Configuration, load_configuration
+from facesocial.configuration import Configuration, find_file, load_configuration
 from facesocial.errors import (
     ConfigurationError,
     Conflict,
@@ -118,7 +118,7 @@ class Office:
             try:
                 after = await asyncio.to_thread(load_configuration)
             except ConfigurationError as error:
-                raise InvalidParameter(_without_folders(str(error))) from error
+                raise InvalidParameter(_without_folder(str(error))) from error
             live = [key for key in _differences(before, after) if _is_live(key)]
             waiting = [key for key in _differences(self._started, after) if not _is_live(key)]
             if any(key.startswith("vram") for key in live):
@@ -183,6 +183,7 @@ def _is_live(key: str) -> bool:
     return section in LIVE and name not in FIXED
 
 
-def _without_folders(text: str) -> str:
-    """A message about the configuration without where it lies."""
-    return "; ".join(line.rpartition("/")[2] for line in text.splitlines())
+def _without_folder(text: str) -> str:
+    """A message about the configuration without where its file lies."""
+    file = find_file()
+    return "; ".join((text.replace(str(file), file.name) if file else text).splitlines())

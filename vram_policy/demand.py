@@ -5,15 +5,11 @@ The service and the simulator keep the same book, so that a change of the policy
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
 from vram_policy.forecast import Forecast
-
-TAU: Final = 30.0
-"""Memory of `rate`, seconds. The plan goes by `forecast`."""
 
 WORTH: Final = 2.0
 """A load that saved less than so many times its cost before it was undone doubles the price of the next."""
@@ -26,7 +22,6 @@ class _Entry:
     """Of one model: counts of its requests, and its present residency's account."""
 
     forecast: Forecast = field(default_factory=Forecast)
-    weight: float = 0.0
     moment: float = 0.0
     asked: int = 0
     penalty: float = 1.0
@@ -37,8 +32,7 @@ class _Entry:
 class Demand:
     """Requests, loads and their yield, by tag. Times are seconds of any clock that does not go back."""
 
-    def __init__(self, tau: float = TAU) -> None:
-        self._tau = tau
+    def __init__(self) -> None:
         self._begin: float | None = None
         self._entries: defaultdict[str, _Entry] = defaultdict(_Entry)
 
@@ -48,17 +42,11 @@ class Demand:
             self._begin = now
         entry = self._entries[tag]
         entry.forecast.observe(now, now - self._begin)
-        entry.weight = entry.weight * self._decay(entry, now) + 1.0
         entry.moment = now
         entry.asked += 1
 
-    def rate(self, tag: str, now: float) -> float:
-        """Requests per second, a request of `tau` seconds ago counting 1/e; 0 for what was never asked for."""
-        entry = self._entries.get(tag)
-        return entry.weight * self._decay(entry, now) / self._tau if entry else 0.0
-
     def forecast(self, tag: str, now: float, apart: int = 0) -> float:
-        """Requests per second that are to be expected: what the plan's values are made of.
+        """Requests per second to be expected, of which the plan's values are made; 0 for what was never asked for.
 
         Args:
             tag: of the model.
@@ -99,6 +87,3 @@ class Demand:
     def forget(self, tag: str) -> None:
         """It will not be asked for again."""
         self._entries.pop(tag, None)
-
-    def _decay(self, entry: _Entry, now: float) -> float:
-        return math.exp(-max(0.0, now - entry.moment) / self._tau)

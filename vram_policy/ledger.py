@@ -84,12 +84,13 @@ class Ledger:
 
     def __init__(self, budget: int) -> None:
         self.budget: Final = budget
+        self.leaked = 0
+        """Bytes that closed sessions did not give back."""
         self.unaccounted = 0
         """Bytes that the card says we hold and that no residency explains."""
         self.jobs = 0
         """Begun so far."""
         self._entries: dict[str, Residency] = {}
-        self._leaks: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Residency]:
         return iter(tuple(self._entries.values()))
@@ -102,16 +103,6 @@ class Ledger:
     def charged(self) -> int:
         """Bytes that are spoken for; never more than the budget, unless the card proved us wrong."""
         return sum(entry.charged for entry in self) + self.leaked + self.unaccounted
-
-    @property
-    def leaked(self) -> int:
-        """Bytes that closed sessions did not give back."""
-        return sum(self._leaks.values())
-
-    @property
-    def leaks(self) -> dict[str, int]:
-        """Tag → bytes that it did not give back."""
-        return dict(self._leaks)
 
     @property
     def held(self) -> int:
@@ -220,8 +211,7 @@ class Ledger:
 
         Who comes again is its own heir.
         """
-        if leaked:
-            self._leaks[entry.tag] = self._leaks.get(entry.tag, 0) + leaked
+        self.leaked += leaked
         entry.begun = False
         given, heir = entry.charged - leaked, entry.heir
         if entry.again:
@@ -249,9 +239,5 @@ class Ledger:
         Leaks that have been given back after all are forgotten; what nobody explains lowers the capacity.
         """
         excess = max(0, excess)
-        for tag in tuple(self._leaks):
-            self._leaks[tag] = min(self._leaks[tag], excess)
-            excess -= self._leaks[tag]
-            if not self._leaks[tag]:
-                del self._leaks[tag]
-        self.unaccounted = excess
+        self.leaked = min(self.leaked, excess)
+        self.unaccounted = excess - self.leaked

@@ -30,7 +30,7 @@ class ModelReport:
         size: bytes it will be charged; from a measurement, or else from an estimate.
         costs: of a run, a load and an unload.
         idle: seconds since its last request.
-        rate: requests a second, lately.
+        rate: requests a second that the plan expects.
         note: why it is not on the card, when that has a reason.
     """
 
@@ -116,7 +116,7 @@ def _of(admission: Admission, dossier: Dossier, now: float) -> ModelReport:
         len(entry.leases) if entry else 0,
         dossier.model.profile(admission.card.name).costs,
         admission.demand.idle(tag, now) if admission.demand.asked(tag) else None,
-        admission.demand.rate(tag, now),
+        admission.demand.forecast(tag, now),
         replace(dossier.counts),
         None if entry else dossier.note,
     )

@@ -17,7 +17,8 @@ from services.administration import ModelView, Office, Reloaded, capability_of
 from services.edge.problems import problem, problem_of
 from services.edge.wrapper import request_id
 from services.operators import is_operator
-from services.residency import Load, Look, Order, ProcessReport, Recall, Unload
+from services.residency import Load, Look, Order, Recall, Unload
+from vram_policy.report import CardReport
 
 Alias = Annotated[str, Path(max_length=64, description="such as `face-detection`")]
 
@@ -44,10 +45,17 @@ class Models(BaseModel):
     next: None = None
 
 
+class ProcessCards(BaseModel):
+    """One process and the cards it owns."""
+
+    process: str
+    cards: tuple[CardReport, ...]
+
+
 class Vram(BaseModel):
     """The cards, as the processes that own them see them. Memory in bytes, times in seconds."""
 
-    items: tuple[ProcessReport, ...]
+    items: tuple[ProcessCards, ...]
     next: None = None
 
 
@@ -95,7 +103,8 @@ def _operators(office: Office) -> APIRouter:
     router = APIRouter(tags=["operators"])
 
     async def obeyed(order: Order) -> Vram:
-        return Vram(items=await office.vram(order))
+        reports = await office.vram(order)
+        return Vram(items=tuple(ProcessCards(process=one.process, cards=one.cards) for one in reports))
 
     @router.post("/v1/admin/models/{alias}/activate")
     async def activate(alias: Alias, activation: Activation) -> Served:
@@ -113,7 +122,7 @@ def _operators(office: Office) -> APIRouter:
         reports = await office.vram(Recall())
         return Traces(items=tuple(ProcessTrace(process=one.process, trace=one.trace or "") for one in reports))
 
-    @router.get("/v1/admin/vram", response_model_exclude={"items": {"__all__": {"trace"}}})
+    @router.get("/v1/admin/vram")
     async def vram() -> Vram:
         """Budget, zones, and of each model: state, bytes charged and measured, leases, last use, loads, evictions."""
         return await obeyed(Look())

@@ -8,12 +8,10 @@ from statistics import fmean
 from typing import Final
 
 from vram_policy.simulation.bound import STEPS, bound
-from vram_policy.simulation.catalogue import CARDS, CATALOGUE, budget_of
-from vram_policy.simulation.generators import GENERATORS, HOURS, generate
 from vram_policy.simulation.optimum import MODELS_MOST, optimum
 from vram_policy.simulation.policies import OURS, POLICIES, Contestant
 from vram_policy.simulation.replay import Outcome, replay
-from vram_policy.simulation.trace import SimulatedModel, Trace
+from vram_policy.simulation.trace import Trace
 
 TUNING: Final = range(1000, 1010)
 """Seeds on which a policy may be changed."""
@@ -75,23 +73,6 @@ class Standing:
     def mean(self, measure: Callable[[Outcome], float]) -> float:
         """Of a measure, over the seeds."""
         return fmean(map(measure, self.outcomes))
-
-
-def contest(
-    traces: Sequence[str] = tuple(GENERATORS),
-    cards: Sequence[str] = tuple(CARDS),
-    policies: Mapping[str, Contestant] = POLICIES,
-    seeds: Sequence[int] = REPORTING,
-    models: tuple[SimulatedModel, ...] = CATALOGUE,
-    duration: float = HOURS,
-    steps: int = STEPS,
-) -> Iterator[Standing]:
-    """Each policy on each kind of trace and card, as they are done."""
-    for card in cards:
-        budget = budget_of(CARDS[card])
-        for name in traces:
-            drawn = [generate(name, models, budget, seed, duration) for seed in seeds]
-            yield from compare(drawn, card, budget, policies, steps)
 
 
 def compare(

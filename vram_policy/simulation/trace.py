@@ -72,11 +72,6 @@ class Trace:
         return np.asarray(self.times[self.asked == model])
 
 
-def write_trace(trace: Trace, file: Path) -> None:
-    """Write `as_text` to a file."""
-    file.write_text(as_text(trace), "utf-8")
-
-
 def as_text(trace: Trace) -> str:
     """One line about the models, then a line [milliseconds, model] for each request. Nothing else is in it."""
     head = {
@@ -91,7 +86,7 @@ def as_text(trace: Trace) -> str:
 
 
 def read_trace(file: Path) -> Trace:
-    """Read what `write_trace` wrote.
+    """Read what `as_text` gave.
 
     Raises:
         ConfigurationError: the file is not a trace.

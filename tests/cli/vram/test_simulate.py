@@ -13,7 +13,7 @@ from tests.vram_policy.simulation.small import model, trace
 from vram_policy.footprint import MEBIBYTE
 from vram_policy.simulation.catalogue import CARDS, CATALOGUE, budget_of
 from vram_policy.simulation.generators import generate
-from vram_policy.simulation.trace import write_trace
+from vram_policy.simulation.trace import as_text
 
 pytestmark = pytest.mark.unit
 
@@ -25,7 +25,7 @@ def simulate(*arguments: str) -> Result:
 def short(name: str, folder: Path) -> str:
     """A file with ten minutes of the named trace."""
     file = folder / f"{name}.jsonl"
-    write_trace(generate(name, CATALOGUE, budget_of(CARDS["4GiB"]), 3, duration=600), file)
+    file.write_text(as_text(generate(name, CATALOGUE, budget_of(CARDS["4GiB"]), 3, duration=600)))
     return str(file)
 
 
@@ -63,7 +63,7 @@ def test_a_generated_trace_is_drawn_from_reporting_seeds() -> None:
 
 def test_a_recorded_trace_is_replayed(tmp_path: Path) -> None:
     models = (model("critical", "critical", 300 * MEBIBYTE), model("one", size=500 * MEBIBYTE))
-    write_trace(trace(models, *((float(second), 1) for second in range(90))), tmp_path / "mine.jsonl")
+    (tmp_path / "mine.jsonl").write_text(as_text(trace(models, *((float(second), 1) for second in range(90)))))
     run = simulate("--trace", str(tmp_path / "mine.jsonl"), "--card", "2GiB")
     assert run.exit_code == 0, run.output
     assert "2GiB: net benefit" in run.stdout

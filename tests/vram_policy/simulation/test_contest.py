@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 
 from tests.vram_policy.simulation.small import BUDGET, model, trace
+from vram_policy.simulation.catalogue import CARDS, CATALOGUE, budget_of
 from vram_policy.simulation.contest import (
     BARS,
     REPORTING,
     TUNING,
     Standing,
     compare,
-    contest,
     limit,
     misses,
 )
-from vram_policy.simulation.generators import GENERATORS
+from vram_policy.simulation.generators import GENERATORS, generate
 from vram_policy.simulation.policies import OURS, POLICIES
 
 pytestmark = pytest.mark.unit
@@ -29,7 +29,13 @@ FLOORS = {"6GiB": 0.72, "4GiB": 0.55}
 @pytest.fixture(scope="module")
 def standings() -> list[Standing]:
     policies = {name: POLICIES[name] for name in ("LRU", OURS)}
-    return list(contest(cards=("6GiB", "4GiB"), policies=policies, seeds=(TUNING[0],), duration=1200, steps=8))
+    budgets = {card: budget_of(CARDS[card]) for card in FLOORS}
+    return [
+        standing
+        for card, budget in budgets.items()
+        for name in GENERATORS
+        for standing in compare([generate(name, CATALOGUE, budget, TUNING[0], 1200)], card, budget, policies, 8)
+    ]
 
 
 def test_ours_keeps_the_rules_and_a_loose_bar(standings: list[Standing]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from facesocial.errors import ConfigurationError
 from tests.vram_policy.simulation.small import model, trace
-from vram_policy.simulation.trace import TraceRecorder, read_trace, write_trace
+from vram_policy.simulation.trace import TraceRecorder, as_text, read_trace
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ MODELS = (model("one"), replace(model("other", "high"), pin=True))
 
 def test_a_file_gives_the_trace_back(tmp_path: Path) -> None:
     requests = trace(MODELS, (0.0, 0), (1.25, 1), (1.25, 0), (7.0, 1))
-    write_trace(requests, tmp_path / "trace.jsonl")
+    (tmp_path / "trace.jsonl").write_text(as_text(requests))
     back = read_trace(tmp_path / "trace.jsonl")
     assert back.models == MODELS
     assert (back.name, back.duration) == ("small", 1000.0)
@@ -29,14 +29,14 @@ def test_a_file_gives_the_trace_back(tmp_path: Path) -> None:
 
 
 def test_a_file_holds_offsets_and_models_alone(tmp_path: Path) -> None:
-    write_trace(trace(MODELS, (2.5, 1)), tmp_path / "trace.jsonl")
+    (tmp_path / "trace.jsonl").write_text(as_text(trace(MODELS, (2.5, 1))))
     head, request = map(json.loads, (tmp_path / "trace.jsonl").read_text("utf-8").splitlines())
     assert set(head) == {"format", "name", "duration", "models"}
     assert request == [2500.0, 1]
 
 
 def test_an_empty_trace_is_a_trace(tmp_path: Path) -> None:
-    write_trace(trace(MODELS), tmp_path / "trace.jsonl")
+    (tmp_path / "trace.jsonl").write_text(as_text(trace(MODELS)))
     assert len(read_trace(tmp_path / "trace.jsonl").times) == 0
 
 
