@@ -6,7 +6,7 @@ import gc
 import re
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
-from facesocial.errors import DeviceError, DeviceLost, ModelIntegrityError, OutOfDeviceMemory
+from facesocial.errors import DeviceLost, ModelIntegrityError, OutOfDeviceMemory
 from models import profiles
 from models.catalogue import load_catalogue
 from models.library import Library
@@ -27,9 +27,10 @@ from models.profiles import Measurement
 from models.signature import Input
 from models.store import InstalledModel
 from runners import sessions
+from runners.card_session import CardSession
 from runners.cuda import PROVIDER
-from runners.lanes import Lanes
-from runners.sessions import CardSession, OnnxModel, OnnxSession, blank, cpu_options
+from runners.sessions import OnnxModel, blank, cpu_options
+from tests.runners.network import Network
 from vram_policy import Costs, device
 from vram_policy.device import NvidiaCard
 from vram_policy.footprint import Footprint, Profile, estimate
@@ -86,99 +87,6 @@ def test_no_session_for_a_device_that_is_not_there(library: Library) -> None:
 def test_without_cuda_a_card_is_lost_and_nothing_runs_on_the_cpu_instead(library: Library) -> None:
     with pytest.raises(DeviceLost, match="extra gpu"):
         OnnxModel(library.resolve(Capability.RECOGNITION), CpuSettings()).open("cuda:0")
-
-
-class Network:
-    """In the place of ONNX Runtime's session: each row's sum, or what it was told to raise."""
-
-    def __init__(self, failure: Exception | None = None, rows: int | None = None) -> None:
-        self.failure = failure
-        self.rows = rows
-        self.shapes: list[tuple[int, ...]] = []
-        self.providers = [PROVIDER, "CPUExecutionProvider"]
-        self.parts: list[Any] = []
-        self.fallback = True
-
-    def get_inputs(self) -> list[Any]:
-        return [SimpleNamespace(name="x")]
-
-    get_outputs = get_inputs
-
-    def get_providers(self) -> list[str]:
-        return self.providers
-
-    def disable_fallback(self) -> None:
-        self.fallback = False
-
-    def get_provider_graph_assignment_info(self) -> list[Any]:
-        return self.parts
-
-    def run(self, names: None, feeds: Mapping[str, Array]) -> list[Array]:
-        """See onnxruntime."""
-        self.shapes.append(feeds["x"].shape)
-        if self.failure:
-            raise self.failure
-        total: Array = feeds["x"].sum(axis=1)
-        return [total if self.rows is None else total[: self.rows]]
-
-
-def on_card(network: Network, batches: Sequence[int] = (1, 2, 4, 8, 16)) -> CardSession:
-    """A session on a card that is a fake network."""
-    return CardSession(OnnxSession(network), Lanes("test"), "high", batches)
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize(("rows", "run"), [(1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (16, 16), (20, 20)])
-def test_a_card_runs_few_batch_sizes_and_gives_the_callers_rows(rows: int, run: int) -> None:
-    network, given = Network(), np.arange(3 * rows, dtype=np.float32).reshape(rows, 3)
-    outputs = on_card(network).run([given])
-    assert network.shapes == [(run, 3)]
-    np.testing.assert_array_equal(outputs["x"], given.sum(axis=1))
-
-
-@pytest.mark.unit
-def test_padding_that_cannot_be_cut_off_is_an_error() -> None:
-    with pytest.raises(ModelIntegrityError, match="1 rows for 4 items"):
-        on_card(Network(rows=1)).run([np.ones((3, 3), np.float32)])
-
-
-@pytest.mark.unit
-def test_a_fixed_batch_is_not_padded() -> None:
-    network = Network()
-    on_card(network, batches=(1,)).run([np.ones((1, 3), np.float32)])
-    assert network.shapes == [(1, 3)]
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        ("Failed to allocate memory for requested buffer of size 1", OutOfDeviceMemory),
-        ("CUDA failure 700: an illegal memory access was encountered", DeviceLost),
-        ("CUDNN failure 5000: CUDNN_STATUS_EXECUTION_FAILED", DeviceError),
-        ("INVALID_ARGUMENT : Got invalid dimensions", RuntimeError),
-    ],
-)
-def test_what_fails_on_a_card_has_a_name(message: str, kind: type[Exception]) -> None:
-    session = on_card(Network(RuntimeError(message)))
-    with pytest.raises(kind) as raised:
-        session.run([np.ones((1, 3), np.float32)])
-    assert type(raised.value) is kind
-    with pytest.raises(kind):
-        session.warm([np.ones((1, 3), np.float32)])
-
-
-@pytest.mark.unit
-def test_a_closed_session_is_gone_while_its_error_is_still_held() -> None:
-    """Or its memory would stay, while the arbiter makes room for the next try."""
-    network = Network(RuntimeError("CUDA failure 2: out of memory"))
-    session, alive = on_card(network), weakref.ref(network)
-    del network
-    with pytest.raises(OutOfDeviceMemory) as raised:
-        session.run([np.ones((1, 3), np.float32)])
-    session.close()
-    assert raised.value.__cause__ is not None
-    assert alive() is None
 
 
 @pytest.fixture
