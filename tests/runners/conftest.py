@@ -11,8 +11,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
 from models.catalogue import Catalogue, load_catalogue
+from models.library import Library
 from models.store import Store
 from runners.sessions import OnnxModel
 
@@ -47,3 +49,9 @@ def generate(tmp_path: Path) -> Generate:
         return OnnxModel(Store(tmp_path, Catalogue(models=(spec,))).register(spec, content), CpuSettings())
 
     return make
+
+
+@pytest.fixture
+def recogniser(library: Library) -> OnnxModel:
+    """A model with a dynamic batch."""
+    return OnnxModel(library.resolve(Capability.RECOGNITION), CpuSettings(batch=4))
