@@ -15,7 +15,7 @@ from facesocial.errors import OutOfDeviceMemory
 from models.library import Library
 from runners.card_session import CardSession
 from runners.cuda import PROVIDER
-from runners.sessions import OnnxModel
+from runners.sessions import OnnxModel, OnnxSession
 from vram_policy import device
 from vram_policy.device import NvidiaCard
 from vram_policy.footprint import Footprint, Profile, estimate
