@@ -33,7 +33,6 @@ log = structlog.get_logger(__name__)
 BEAT_SECONDS: Final = 1.0
 """Between two comparisons of the ledger with the card."""
 
-
 RECYCLE_SECONDS: Final = 60.0
 """A process is not ended again so soon."""
 

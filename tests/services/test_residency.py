@@ -26,7 +26,9 @@ from tests.runners.fakes import FakeModels
 from tests.vram_policy.fakes import FakeModel
 from vram_policy import CpuArbiter
 from vram_policy.arbiter import GpuArbiter
+from vram_policy.budget import HEADROOM
 from vram_policy.cards import CardsArbiter
+from vram_policy.plan import Rules
 from vram_policy.simulated import SimulatedGpu
 from vram_policy.simulation.trace import TraceRecorder, read_trace
 from vram_policy.zones import Stand
@@ -110,3 +112,9 @@ async def test_orders_and_reports_cross_processes() -> None:
         assert wire.decode(wire.encode(order), Order) == order  # type: ignore[arg-type]
     reports = await here.obey(Look())
     assert wire.open_reply(wire.reply(reports), tuple[ProcessReport, ...]) == reports
+
+
+def test_the_service_plans_as_the_simulator_does() -> None:
+    """The configuration's defaults are those that were judged in the contest."""
+    assert rules_of(VramSettings()) == Rules()
+    assert VramSettings().headroom_mib << 20 == HEADROOM
