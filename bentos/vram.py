@@ -117,7 +117,12 @@ def residency_of(
 def _card(choice: Choice, ordinal: int, vram: VramSettings, runtime: Path) -> Card:
     if choice.kind == "cuda":
         return NvidiaCard(choice.index, ordinal, choice.name)
-    behaviour = Behaviour(load_speed=vram.load_mib_s * MEBIBYTE, lag=vram.unload_ms / 1000, context=CONTEXT)
+    behaviour = Behaviour(
+        load_speed=vram.load_mib_s * MEBIBYTE,
+        lag=vram.unload_ms / 1000,
+        stickiness=vram.lost_at_run,
+        context=CONTEXT,
+    )
     neighbours = Files(runtime, choice.index)
     return SimulatedGpu(choice.total, behaviour, index=choice.index, neighbours=neighbours)
 

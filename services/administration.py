@@ -27,7 +27,7 @@ from services.residency import Look, Order, ProcessReport, Residency, Restate
 LIVE = ("vram",)
 """Sections that are applied while the service runs; of `vram` all but the cards and budgets."""
 
-FIXED = ("gpu", "budget_mib", "headroom_mib", "load_mib_s", "unload_ms")
+FIXED = ("gpu", "budget_mib", "headroom_mib", "load_mib_s", "unload_ms", "lost_at_run")
 """Keys of `vram` that need a restart."""
 
 

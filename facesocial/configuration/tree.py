@@ -129,6 +129,9 @@ class VramSettings(_Section):
     )
     load_mib_s: int = Field(default=500, ge=1, le=100_000, description="load speed of a simulated card")
     unload_ms: int = Field(default=20, ge=0, le=60_000, description="until a simulated card has its memory back")
+    lost_at_run: int | None = Field(
+        default=None, ge=1, description="the run at which a simulated card is lost to its process, to see what follows"
+    )
     models: dict[str, StandSettings] = Field(
         default={}, description='zone and pin of models by name: {"scrfd_2.5g": {"zone": "high", "pin": true}}'
     )

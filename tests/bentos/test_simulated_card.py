@@ -63,9 +63,14 @@ def unload(service: Service, capability: Capability) -> None:
     assert httpx.post(service.url + path, headers=credentials(), timeout=60).status_code == 200
 
 
+def degraded(service: Service) -> list[str]:
+    """What is missing while the rest works."""
+    return list(httpx.get(f"{service.url}/readyz", timeout=10).json()["degraded"])
+
+
 def settled(service: Service) -> bool:
     """Whether everything is there: the lane too."""
-    return bool(httpx.get(f"{service.url}/readyz").json()["degraded"] == [])
+    return degraded(service) == []
 
 
 def until(service: Service, true: Any, seconds: float = 60) -> None:
@@ -173,6 +178,25 @@ def _relative_p95(asked: list[Any], reference: Mixture) -> float:
         for route in {one.route for one in asked}
     }
     return float(statistics.quantiles([one.seconds / usual[one.route] for one in asked], n=20)[-1])
+
+
+@pytest.mark.chaos
+def test_a_lost_card_costs_no_request_and_its_process_starts_anew_once(profiled: None, picture: bytes) -> None:
+    """A sticky error under load is finished on the CPU, the process recycled; lost again, it stays, and says so."""
+    with Service.start(SMALL | {"FACESOCIAL__VRAM__LOST_AT_RUN": "60"}) as service:
+        until(service, settled)
+        first = workers(service)[PIPELINE].pid
+        with mixture(service.url, picture, callers=3) as load:
+            until(service, lambda at: workers(at).get(PIPELINE, psutil.Process()).pid not in (first, os.getpid()), 60)
+            until(service, lambda at: "simulated:0 is lost: the CPU answers" in degraded(at))
+            second = workers(service)[PIPELINE].pid
+            time.sleep(3)
+        assert {one.status for one in load.asked} == {200}
+        assert workers(service)[PIPELINE].pid == second
+        card = cards(service)[PIPELINE]
+        assert card["lost"]
+        assert card["counts"]["failovers"] >= 1
+        assert set(analyzed(service, picture).values()) == {"cpu"}
 
 
 @pytest.mark.chaos
