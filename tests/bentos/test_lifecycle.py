@@ -67,7 +67,11 @@ def switches(library: Library) -> Iterator[Callable[[], object]]:
 
 @pytest.mark.parametrize(
     ("placement", "requests"),
-    [("embedded", 500), ("colocated", 200), pytest.param("isolated", 200, marks=pytest.mark.load)],
+    [
+        ("embedded", 500),
+        pytest.param("colocated", 200, marks=pytest.mark.load),
+        pytest.param("isolated", 200, marks=pytest.mark.load),
+    ],
 )
 def test_r13_no_request_fails_while_versions_change(
     own: Library, six_faces: Path, placement: str, requests: int

@@ -186,35 +186,39 @@ def test_r22_with_the_lane_nobody_notices(served: Callable[..., Any], face: byte
         assert "the CPU lane answers" in state["degraded"]
 
 
-def test_readiness_tells_the_truth_about_a_dead_pipeline(served: Callable[..., Any]) -> None:
-    """503 at once with the reason while it is gone, live all the time, ready again later."""
-    with served(FACESOCIAL__PLACEMENT="colocated") as service:
-        os.kill(workers(service)[PIPELINE].pid, signal.SIGKILL)
-        time.sleep(0.2)
-        response = httpx.get(f"{service.url}/readyz")
-        assert (response.status_code, response.headers["retry-after"]) == (503, "5")
-        assert PIPELINE in response.json()["reasons"][0]
-        assert httpx.get(f"{service.url}/livez").status_code == 200
-        until(lambda: bool(httpx.get(f"{service.url}/readyz").json()["ready"]), 60)
+@pytest.fixture(scope="module")
+def colocated(bento: str) -> Iterator[Service]:
+    """One for the three tests below, the last of which ends it."""
+    with Service.start({"FACESOCIAL__PLACEMENT": "colocated"}, bento=bento) as service:
+        yield service
 
 
-def test_no_worker_outlives_the_supervisor(served: Callable[..., Any]) -> None:
-    """kill -9 of the parent: nobody would look after the others, and the port would stay taken."""
-    with served(FACESOCIAL__PLACEMENT="colocated") as service:
-        processes = list(workers(service).values())
-        os.kill(service.pid, signal.SIGKILL)
-        _, alive = psutil.wait_procs(processes, timeout=20)
-        assert alive == []
-
-
-def test_inner_sockets_take_no_tcp_and_no_strangers_words(served: Callable[..., Any]) -> None:
+def test_inner_sockets_take_no_tcp_and_no_strangers_words(colocated: Service) -> None:
     """What is none of our messages is refused in our form, and the process lives on."""
-    with served(FACESOCIAL__PLACEMENT="colocated") as service:
-        (path,) = sockets(service)
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://inner") as inner:
-            headers = {"Content-Type": "application/octet-stream"}
-            assert inner.post("/ask", content=b"\x80\x05.", headers=headers).content[:1] == b"\x01"
-            assert inner.post("/ask", content=b"", headers=headers).content[:1] == b"\x01"
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection(("127.0.0.1", 5555), timeout=1)  # circus' own default port
-        assert httpx.get(f"{service.url}/readyz").json()["ready"] is True
+    (path,) = sockets(colocated)
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://inner") as inner:
+        headers = {"Content-Type": "application/octet-stream"}
+        assert inner.post("/ask", content=b"\x80\x05.", headers=headers).content[:1] == b"\x01"
+        assert inner.post("/ask", content=b"", headers=headers).content[:1] == b"\x01"
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", 5555), timeout=1)  # circus' own default port
+    assert httpx.get(f"{colocated.url}/readyz").json()["ready"] is True
+
+
+def test_readiness_tells_the_truth_about_a_dead_pipeline(colocated: Service) -> None:
+    """503 at once with the reason while it is gone, live all the time, ready again later."""
+    os.kill(workers(colocated)[PIPELINE].pid, signal.SIGKILL)
+    time.sleep(0.2)
+    response = httpx.get(f"{colocated.url}/readyz")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert PIPELINE in response.json()["reasons"][0]
+    assert httpx.get(f"{colocated.url}/livez").status_code == 200
+    until(lambda: bool(httpx.get(f"{colocated.url}/readyz").json()["ready"]), 60)
+
+
+def test_no_worker_outlives_the_supervisor(colocated: Service) -> None:
+    """kill -9 of the parent: nobody would look after the others, and the port would stay taken."""
+    processes = list(workers(colocated).values())
+    os.kill(colocated.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert alive == []

@@ -231,6 +231,7 @@ def test_kill_9_of_the_cards_process_every_20_seconds(profiled: None, picture: b
         assert service.log.read_bytes().count(b"answered by the CPU lane") >= kills
 
 
+@pytest.mark.chaos
 def test_isolated_has_fixed_budgets_and_a_dead_runner_leaves_nothing(profiled: None, picture: bytes) -> None:
     """Each process pays for its context on the one card; kill -9 of one frees what it held."""
     with Service.start({"FACESOCIAL__VRAM__GPU": "simulated:6GiB", "FACESOCIAL__PLACEMENT": "isolated"}) as service:

@@ -62,6 +62,7 @@ def test_sample_pictures_of_silent_face(library: Library, data: Path) -> None:
     assert {name: verdict.live for name, verdict in verdicts.items()} == {"F1": False, "F2": False, "T1": True}
 
 
+@pytest.mark.load
 @pytest.mark.parametrize(
     ("detector", "least"), [("yolov8-lite-t", 0.98), ("yolov5n-0.5", 0.98), ("ultraface_rfb_320", 0.98)]
 )
@@ -103,6 +104,7 @@ def test_sample_pictures_score_as_the_reference_says(library: Library, data: Pat
     assert scores == pytest.approx(SAMPLES[model], abs=0.1)
 
 
+@pytest.mark.load
 def test_meso4(library: Library, data: Path) -> None:
     """Within the interval of the reference."""
     pipeline = pipeline_with(library, "yunet_n_dynamic", {Capability.DEEPFAKE: "meso4_df"})
