@@ -25,7 +25,7 @@ class Reason(StrEnum):
 
     TOO_LARGE = "larger than the budget"
     FIRST_REQUEST = "a flexible model loads on its second request"
-    NO_VICTIM = "nobody may be evicted for it"
+    NO_VICTIM = "nobody may be evicted for it: the others are leased, pinned, young or above its zone"
     NOT_WORTH = "the load would cost more than it saves"
 
 

@@ -21,7 +21,7 @@ CONTEXT, HEADROOM, FREE = "░", "·", " "
 
 def plan(
     card: Annotated[
-        str | None, typer.Option(help="6GiB, simulated:1GiB, or a name like 'RTX 3060 Laptop'; none: this machine's.")
+        str | None, typer.Option(help="6GiB, simulated:1GiB, or a name like 'RTX 3060 Laptop'; none: vram.gpu's.")
     ] = None,
     placement: Annotated[Placement | None, typer.Option(help="none: all three.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All installed models, not only those that serve.")] = False,
@@ -34,7 +34,9 @@ def plan(
     from vram_policy.footprint import MEBIBYTE
 
     configuration = load_configuration()
-    chosen, vram = card_of(card, cards()), configuration.vram
+    vram = configuration.vram
+    word = card or (vram.gpu.partition(",")[0] if vram.gpu.startswith("simulated:") else None)
+    chosen = card_of(word, cards())
     dwellers = _dwellers(configuration, chosen.name, everything)
     headroom = vram.headroom_mib * MEBIBYTE
     limit = None if vram.budget_mib is None else vram.budget_mib * MEBIBYTE

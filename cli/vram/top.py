@@ -16,11 +16,14 @@ from facesocial.errors import FaceSocialError, NotReady
 
 PATH: Final = "/v1/admin/vram"
 MEBIBYTE: Final = 1 << 20
-WIDTH: Final = 60
+WIDTH: Final = 56
 """Characters of the bar."""
 
 LETTERS: Final = {"critical": ("C", "red"), "high": ("H", "yellow"), "flexible": ("F", "cyan")}
 """How each zone is drawn: readable without colour."""
+
+
+LEGEND: Final = "~ estimated; held: leases; idle: seconds; GPU, CPU: answers; in, out: loads, evictions"
 
 
 def top(
@@ -85,30 +88,32 @@ def _columns(card: dict[str, Any], size: int) -> int:
     return round(WIDTH * size / card["budget"]) if card["budget"] else 0
 
 
-def _models(card: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "zone", "state"):
-        table.add_column(name)
-    for name in ("MiB", "leases", "req/s", "idle s", "GPU", "CPU", "loads", "evicted"):
-        table.add_column(name, justify="right")
-    table.add_column("why not")
+def _models(card: dict[str, Any]) -> RenderableType:
+    """In 80 columns: a line for each model, then why those that are not there are not."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("model", max_width=24, overflow="ellipsis", no_wrap=True)
+    for name in ("zone", "state"):
+        table.add_column(name, no_wrap=True)
+    for name in ("MiB", "held", "req/s", "idle", "GPU", "CPU", "in", "out"):
+        table.add_column(name, justify="right", no_wrap=True)
     for model in card["models"]:
         counts = model["counts"]
+        known = model["profiled"] or model["measured"]
         table.add_row(
             model["tag"].partition(":")[0],
-            model["zone"] + (" pin" if model["pin"] else ""),
+            LETTERS[model["zone"]][0] + (" pin" if model["pin"] else ""),
             model["state"],
-            _mib(model["charged"] or model["size"]) + ("" if model["profiled"] or model["measured"] else " est."),
+            ("" if known else "~") + _mib(model["charged"] or model["size"]),
             str(model["leases"]),
-            f"{model['rate']:.2f}",
+            f"{model['rate']:.1f}",
             "–" if model["idle"] is None else f"{model['idle']:.0f}",
             str(counts["answers"]),
             str(counts["spills"] + counts["failovers"]),
             str(counts["loads"]),
             str(counts["evictions"]),
-            model["note"] or "",
         )
-    return table
+    notes = [Text(f"{one['tag'].partition(':')[0]}: {one['note']}") for one in card["models"] if one["note"]]
+    return Group(table, *notes, Text(LEGEND, style="dim"))
 
 
 def _mib(size: int | None) -> str:

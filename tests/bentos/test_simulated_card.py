@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +146,13 @@ def test_an_operator_moves_models_and_is_refused_what_does_not_fit(carded: Servi
     assert "nobody may be evicted for it" in refused.json()["detail"]
 
 
-def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(profiled: None, picture: bytes) -> None:
-    """All tasks, 8 clients: 0 failures; who met a load was answered by the CPU, hardly later than without a card."""
+def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(
+    profiled: None, picture: bytes, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """All tasks, 8 clients: 0 failures; who met a load was answered by the CPU, hardly later than without a card.
+
+    The policy of the service would load three models and rest: a card is thrashed here that loads may be met at all.
+    """
     with Service.start(SMALL | RESTLESS) as service:
         until(service, settled)
         with mixture(service.url, picture) as load:
@@ -164,7 +169,12 @@ def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(profiled: 
     assert {one.status for one in (*load.asked, *on_cpu.asked)} == {200}
     met = [one for one in load.asked if load.met_a_load(one)]
     assert len(met) >= 200
-    assert _relative_p95(met, on_cpu) <= 1.5 * _relative_p95(on_cpu.asked, on_cpu)
+    late, usual = _relative_p95(met, on_cpu), _relative_p95(on_cpu.asked, on_cpu)
+    record_testsuite_property(
+        "requests", f"{len(load.asked)}, {len(met)} met a load, p95 {late / usual:.2f} of the CPU"
+    )
+    record_testsuite_property("counts", str(busy["counts"]))
+    assert late <= 1.5 * usual
     assert busy["counts"]["evictions"] > 10
     assert busy["counts"]["failovers"] == busy["counts"]["out_of_memory"] == busy["leaked"] == 0
     assert busy["own"] - busy["context"] <= busy["charged"] <= busy["budget"]

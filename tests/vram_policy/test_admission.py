@@ -7,7 +7,7 @@ import pytest
 from facesocial.errors import Conflict, OutOfDeviceMemory
 from tests.vram_policy.bench import Bench
 from tests.vram_policy.fakes import FakeModel
-from vram_policy.plan import Rules
+from vram_policy.plan import Reason, Rules
 from vram_policy.simulated import Behaviour
 
 pytestmark = pytest.mark.unit
@@ -37,7 +37,7 @@ def test_what_is_promised_is_not_given_twice() -> None:
     bench.ask(first)
     bench.ask(second)
     assert [bench.of(one).state for one in (first, second)] == ["loading", "absent"]
-    assert bench.of(second).note == "nobody may be evicted for it"
+    assert bench.of(second).note == Reason.NO_VICTIM.value
     bench.settle()
     assert bench.gpu.peak == 600
 

@@ -11,6 +11,7 @@ import pytest
 from facesocial.errors import Conflict
 from tests.vram_policy.bench import AT_ONCE, Bench, eventually, threaded
 from tests.vram_policy.fakes import INPUT, FakeModel
+from vram_policy.plan import Reason
 from vram_policy.simulated import Behaviour, SimulatedGpu
 from vram_policy.zones import Stand
 
@@ -145,7 +146,7 @@ def test_r7_the_victim_is_of_the_lowest_zone_and_longest_idle() -> None:
         assert bench.of(models["young"]).state == "absent"
     held = [bench.arbiter.lease(models[name]) for name in ("high", "old")] + [bench.arbiter.lease(newcomer)]
     assert bench.ask(models["young"]) == "cpu"
-    assert bench.of(models["young"]).note == "nobody may be evicted for it"
+    assert bench.of(models["young"]).note == Reason.NO_VICTIM.value
     for lease in held:
         lease.end()
     assert bench.of(models["critical"]).state == "ready"
@@ -205,7 +206,7 @@ def test_zone_and_pin_change_while_traffic_runs() -> None:
     bench.know(other)
     bench.arbiter.reconfigure(AT_ONCE, {"model": Stand("flexible", pin=True)})
     assert bench.ask(other) == "cpu"
-    assert bench.of(other).note == "nobody may be evicted for it"
+    assert bench.of(other).note == Reason.NO_VICTIM.value
     assert (bench.of(model).zone, bench.of(model).pin) == ("flexible", True)
     bench.arbiter.reconfigure(AT_ONCE, {})
     bench.ask(other)

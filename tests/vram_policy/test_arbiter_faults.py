@@ -14,6 +14,7 @@ from tests.vram_policy.manual import Clock, ManualLoader
 from tests.vram_policy.observed import ObservedGpu
 from vram_policy import CpuArbiter
 from vram_policy.arbiter import GpuArbiter
+from vram_policy.plan import Reason
 from vram_policy.simulated import Behaviour, Moment, SimulatedGpu
 
 pytestmark = pytest.mark.unit
@@ -127,7 +128,7 @@ def test_a_leak_lowers_the_capacity_until_it_is_given_back() -> None:
     assert bench.of(second).state == "absent"
     bench.clock.sleep(31)
     assert bench.ask(second) == "cpu"
-    assert bench.of(second).note == "nobody may be evicted for it"
+    assert bench.of(second).note == Reason.NO_VICTIM.value
 
 
 def test_a_second_program_is_given_way() -> None:
