@@ -1,0 +1,36 @@
+"""Parts that several networks are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3, groups: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU: three that int8 makes one of."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Residual(nn.Module):
+    """Two dense 3×3 convolutions around a short cut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = conv(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Same shape."""
+        return torch.relu(inputs + self.second(self.first(inputs)))
+
+
+def pixels(images: NDArray[np.uint8], place: torch.device) -> Tensor:
+    """uint8 [n, h, w, 3] BGR → float32 [n, 3, h, w] in −1 … 1, channels last."""
+    batch = torch.from_numpy(images).to(place).permute(0, 3, 1, 2)
+    return (batch.float() - 127.5) / 127.5

@@ -1,0 +1,153 @@
+"""The embedder: learns the teacher's vector for every face, real and made up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from cli.bench.datasets import lfw_pairs
+from cli.bench.metrics import cross_validated
+from training.bank import Bank, bank
+from training.blocks import Residual, conv, pixels
+from training.loop import Losses, Schedule, device, fit
+from training.morphs import Faces
+from training.portraits import MARGIN, Portraits
+
+SIZE: Final = 128
+BATCH: Final = 96
+SEED: Final = 20261125
+
+
+class Embedder(nn.Module):
+    """.69 M parameters, 103 MMAC: dense 3×3 convolutions, which a CPU runs and trains faster than depthwise ones.
+
+    Input float32 [n, 3, 112, 112], BGR, −1 … 1; output [n, 128], not of length one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            conv(3, 24, 2),
+            conv(24, 48, 2),
+            Residual(48),
+            conv(48, 96, 2),
+            Residual(96),
+            conv(96, 128, 2),
+            Residual(128),
+        )
+        self.pool = nn.Sequential(nn.Conv2d(128, 128, 7, groups=128, bias=False), nn.BatchNorm2d(128))
+        self.vector = nn.Linear(128, SIZE)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        return torch.as_tensor(self.vector(self.pool(self.trunk(images)).flatten(1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is learned from, and for how long.
+
+    Attributes:
+        fold: of LFW, whose persons are left out of training and judged on; None: nobody is left out.
+        crops: size of the bank.
+        steps: batches of 96.
+    """
+
+    fold: int | None
+    crops: int
+    steps: int
+
+
+def train(portraits: Portraits, data: Path, folder: Path, plan: Plan) -> nn.Module:
+    """The trained network."""
+    torch.manual_seed(SEED)
+    pairs = [pair for pair in lfw_pairs(data) if pair.fold == plan.fold]
+    persons = {f"lfw/{name.rsplit('_', 1)[0]}" for pair in pairs for name in (pair.a, pair.b)}
+    learned = portraits.select(~np.isin(portraits.groups, sorted(persons)))
+    faces = Faces(learned.images, _weights(learned.groups), SEED)
+    crops = bank(faces, plan.crops, folder / "bank")
+    judged = Judge.of(portraits, data, plan.fold) if plan.fold is not None else None
+    return fit(
+        Embedder(),
+        lambda network, step: losses(network, crops, step),
+        Schedule(plan.steps, rate=2e-3, warmup=500),
+        folder,
+        judged.figures if judged else None,
+    )
+
+
+def losses(network: nn.Module, crops: Bank, step: int) -> Losses:
+    """Distance to the teacher's vector, and of the cosines within the batch: who resembles whom.
+
+    Every pass over the bank is in an order of its own.
+    """
+    place = device()
+    turns, places = np.divmod(np.arange(step * BATCH, (step + 1) * BATCH), len(crops))
+    numbers = np.array([_order(len(crops), int(turn))[at] for turn, at in zip(turns, places, strict=True)])
+    images, wanted = crops.rows(numbers)
+    target = torch.from_numpy(wanted).to(place)
+    given = nn.functional.normalize(network(pixels(images, place)), dim=1)
+    among = given @ given.T - target @ target.T
+    return {"distance": (1 - (given * target).sum(1)).mean(), "relation": among.pow(2).mean() * 4}
+
+
+@lru_cache(maxsize=2)
+def _order(size: int, turn: int) -> NDArray[np.int64]:
+    return np.random.default_rng((SEED, turn)).permutation(size)
+
+
+def _weights(groups: NDArray[np.str_]) -> NDArray[np.float32]:
+    """A person of n portraits weighs √n: the famous do not crowd out the others."""
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / np.sqrt(counts[inverse]), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The pairs of LFW's folds: `left`, `right` index `images`."""
+
+    images: NDArray[np.uint8]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    same: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+    fold: int
+
+    @classmethod
+    def of(cls, portraits: Portraits, data: Path, fold: int) -> Judge:
+        """Judges on this fold, with thresholds from the others."""
+        lfw = portraits.select(portraits.origins == "lfw")
+        place = {name: index for index, name in enumerate(lfw.names)}
+        pairs = lfw_pairs(data)
+        crops = np.ascontiguousarray(lfw.images[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
+        return cls(
+            crops,
+            np.array([place[pair.a] for pair in pairs]),
+            np.array([place[pair.b] for pair in pairs]),
+            np.array([pair.same for pair in pairs]),
+            np.array([pair.fold for pair in pairs]),
+            fold,
+        )
+
+    def figures(self, network: nn.Module) -> dict[str, float]:
+        """Accuracy on the fold left out, its threshold from its own best (`left_out`) and over all folds."""
+        place = device()
+        with torch.no_grad():
+            vectors = torch.cat(
+                [network(pixels(self.images[at : at + 256], place)) for at in range(0, len(self.images), 256)]
+            )
+            vectors = nn.functional.normalize(vectors, dim=1)
+        scores = (vectors[self.left] * vectors[self.right]).sum(1).double().cpu().numpy()
+        within = self.folds == self.fold
+        tenths = np.arange(int(within.sum())) % 10
+        return {
+            "left_out": cross_validated(scores[within], self.same[within], tenths),
+            "all": cross_validated(scores, self.same, self.folds),
+        }

@@ -1,0 +1,69 @@
+"""The permissive pack, run on the CPU: it finds the faces and says what is learned about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import numpy as np
+
+from cli.bench.accuracy_table import pipeline_with
+from facesocial.capabilities import Capability
+from facesocial.configuration import CpuSettings
+from facesocial.results import Image, Tensor
+from models.catalogue import load_catalogue
+from models.library import Library
+from models.pull import Installer
+from runners.core import LeasedCore
+from runners.library import face_adapter
+from runners.sessions import OnnxModel
+from runners.tensors import to_nchw
+from services.pipeline.pipeline import Pipeline
+from vram_policy import CpuArbiter
+from vram_policy.lease import Array
+
+DETECTOR = "yunet_n_dynamic"
+BATCH = 64
+
+
+@cache
+def library() -> Library:
+    """The permissive pack, pulled if it is not here."""
+    library = Library.open()
+    Installer(library).pull(load_catalogue().pack("permissive"))
+    return library
+
+
+@cache
+def finder() -> Pipeline:
+    """A pipeline whose faces are YuNet's."""
+    return pipeline_with(library(), DETECTOR)
+
+
+class Teacher:
+    """The model of the permissive pack for a capability of faces, on crops that are cut already.
+
+    Args:
+        capability: of faces, with a network of one input.
+        threads: of one run.
+    """
+
+    def __init__(self, capability: Capability, threads: int = 1) -> None:
+        (spec,) = (spec for spec in load_catalogue().pack("permissive") if spec.capability is capability)
+        installed = library().store.find(spec)
+        if installed is None:
+            raise RuntimeError(f"{spec.name} was not pulled")
+        self.spec = installed.spec
+        self.adapter = face_adapter(self.spec)
+        self._core = LeasedCore(OnnxModel(installed, CpuSettings(session_threads=threads)), CpuArbiter())
+
+    def raw(self, crops: Sequence[Image]) -> Iterator[Array]:
+        """The network's first output for uint8 BGR crops of its size, in batches."""
+        for start in range(0, len(crops), BATCH):
+            outputs = self._core.run([to_nchw(crops[start : start + BATCH], self.spec.preprocessing)]).outputs
+            yield np.asarray(next(iter(outputs.values())))
+
+    def embed(self, crops: Sequence[Image]) -> Tensor:
+        """float32 [n, d] of length one, of aligned 112×112 crops."""
+        vectors = np.concatenate(list(self.raw(crops))).astype(np.float32)
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
