@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -30,7 +28,19 @@ class Residual(nn.Module):
         return torch.relu(inputs + self.second(self.first(inputs)))
 
 
-def pixels(images: NDArray[np.uint8], place: torch.device) -> Tensor:
+class Separable(nn.Module):
+    """A depthwise 3×3 and a 1×1 convolution around a short cut."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depth = conv(channels, channels, groups=channels)
+        self.point = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Same shape."""
+        return torch.relu(inputs + self.point(self.depth(inputs)))
+
+
+def pixels(images: Tensor) -> Tensor:
     """uint8 [n, h, w, 3] BGR → float32 [n, 3, h, w] in −1 … 1, channels last."""
-    batch = torch.from_numpy(images).to(place).permute(0, 3, 1, 2)
-    return (batch.float() - 127.5) / 127.5
+    return (images.permute(0, 3, 1, 2).float() - 127.5) / 127.5

@@ -16,7 +16,7 @@ from cli.bench.datasets import lfw_pairs
 from cli.bench.metrics import cross_validated
 from training.bank import Bank, bank
 from training.blocks import Residual, conv, pixels
-from training.loop import Losses, Schedule, device, fit
+from training.loop import Batch, Losses, Schedule, device, fit, load
 from training.morphs import Faces
 from training.portraits import MARGIN, Portraits
 
@@ -44,6 +44,13 @@ class Embedder(nn.Module):
         )
         self.pool = nn.Sequential(nn.Conv2d(128, 128, 7, groups=128, bias=False), nn.BatchNorm2d(128))
         self.vector = nn.Linear(128, SIZE)
+
+    @classmethod
+    def trained(cls, folder: Path) -> Embedder:
+        """With the weights of a run that ended in this folder."""
+        network = cls()
+        load(network, folder)
+        return network
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
@@ -76,24 +83,24 @@ def train(portraits: Portraits, data: Path, folder: Path, plan: Plan) -> nn.Modu
     judged = Judge.of(portraits, data, plan.fold) if plan.fold is not None else None
     return fit(
         Embedder(),
-        lambda network, step: losses(network, crops, step),
+        lambda step: batch(crops, step),
+        losses,
         Schedule(plan.steps, rate=2e-3, warmup=500),
         folder,
         judged.figures if judged else None,
     )
 
 
-def losses(network: nn.Module, crops: Bank, step: int) -> Losses:
-    """Distance to the teacher's vector, and of the cosines within the batch: who resembles whom.
-
-    Every pass over the bank is in an order of its own.
-    """
-    place = device()
+def batch(crops: Bank, step: int) -> Batch:
+    """Crops and the teacher's vectors. Every pass over the bank is in an order of its own."""
     turns, places = np.divmod(np.arange(step * BATCH, (step + 1) * BATCH), len(crops))
-    numbers = np.array([_order(len(crops), int(turn))[at] for turn, at in zip(turns, places, strict=True)])
-    images, wanted = crops.rows(numbers)
-    target = torch.from_numpy(wanted).to(place)
-    given = nn.functional.normalize(network(pixels(images, place)), dim=1)
+    return crops.rows(np.array([_order(len(crops), int(turn))[at] for turn, at in zip(turns, places, strict=True)]))
+
+
+def losses(network: nn.Module, batch: Batch) -> Losses:
+    """Distance to the teacher's vector, and of the cosines within the batch: who resembles whom."""
+    images, target = batch
+    given = nn.functional.normalize(network(pixels(images)), dim=1)
     among = given @ given.T - target @ target.T
     return {"distance": (1 - (given * target).sum(1)).mean(), "relation": among.pow(2).mean() * 4}
 
@@ -141,7 +148,7 @@ class Judge:
         place = device()
         with torch.no_grad():
             vectors = torch.cat(
-                [network(pixels(self.images[at : at + 256], place)) for at in range(0, len(self.images), 256)]
+                [network(pixels(images.to(place))) for images in torch.from_numpy(self.images).split(256)]
             )
             vectors = nn.functional.normalize(vectors, dim=1)
         scores = (vectors[self.left] * vectors[self.right]).sum(1).double().cpu().numpy()

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import cv2
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+WEIGHTS: Final = "weights.pt"
 
 console = Console(stderr=True)
+
+Batch = tuple[Any, ...]
+"""Arrays of a step, an item per row."""
 
 Losses = Mapping[str, Tensor]
 """Parts of the loss by name; their sum is what is minimised."""
@@ -50,7 +57,8 @@ def device() -> torch.device:
 
 def fit(
     network: nn.Module,
-    losses: Callable[[nn.Module, int], Losses],
+    batches: Callable[[int], Batch],
+    losses: Callable[[nn.Module, Batch], Losses],
     schedule: Schedule,
     folder: Path,
     judge: Callable[[nn.Module], Mapping[str, float]] | None = None,
@@ -60,9 +68,12 @@ def fit(
 
     Args:
         network: on the CPU.
-        losses: of a batch, by number of the step: the same number must give the same batch.
+        batches: the batch of a step, as numpy arrays; the same step must give the same batch. Called in a process of
+            its own, which works while the network does.
+        losses: of the network on a batch, which is tensors by then, on the network's device.
         schedule: how long.
-        folder: keeps `checkpoint.pt` and `curve.jsonl`; a run in the same folder goes on where the last one stopped.
+        folder: keeps `checkpoint.pt`, `curve.jsonl` and, in the end, `weights.pt`; a run in the same folder goes on
+            where the last one stopped.
         judge: figures of the averaged network for the curve, every `judge_every` steps and at the end.
         judge_every: see `judge`.
     """
@@ -83,11 +94,11 @@ def fit(
     saved, sums, seen, began = time.monotonic(), dict[str, float](), 0, time.monotonic()
     with _progress() as progress:
         bar = progress.add_task(folder.name, total=schedule.steps, completed=first, figures="")
-        for step in range(first, schedule.steps):
+        for step, batch in zip(range(first, schedule.steps), _prefetched(batches, first, schedule.steps), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = _rate(schedule, step)
             network.train()
-            parts = losses(network, step)
+            parts = losses(network, tuple(array.to(place) for array in batch))
             total = torch.stack(list(parts.values())).sum()
             optimiser.zero_grad(set_to_none=True)
             total.backward()
@@ -110,8 +121,15 @@ def fit(
             if last or time.monotonic() - saved > schedule.save_s:
                 run.save(step + 1)
                 saved = time.monotonic()
-    kept: nn.Module = averaged.module
-    return kept.eval().cpu()
+    kept: nn.Module = averaged.module.eval().cpu()
+    torch.save(kept.state_dict(), folder / WEIGHTS)
+    return kept
+
+
+def load(network: nn.Module, folder: Path) -> nn.Module:
+    """The network with the weights that `fit` left in this folder."""
+    network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
+    return network.eval()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +161,29 @@ class _Run:
 
     def _items(self) -> list[tuple[str, Any]]:
         return [("network", self.network), ("averaged", self.averaged), ("optimiser", self.optimiser)]
+
+
+class _Steps(Dataset[Batch]):
+    def __init__(self, batches: Callable[[int], Batch]) -> None:
+        self._batches = batches
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._batches(step)
+
+
+def _prefetched(batches: Callable[[int], Batch], first: int, steps: int) -> Iterator[Batch]:
+    yield from DataLoader(
+        _Steps(batches),
+        batch_size=None,
+        sampler=range(first, steps),
+        num_workers=1,
+        prefetch_factor=8,
+        worker_init_fn=_alone,
+    )
+
+
+def _alone(_: int) -> None:
+    cv2.setNumThreads(1)
 
 
 def _rate(schedule: Schedule, step: int) -> float:

@@ -33,19 +33,25 @@ class Faces:
         self._heap = np.cumsum(weights, dtype=np.float64) / weights.sum(dtype=np.float64)
         self._seed = seed
 
-    def crop(self, number: int) -> Image:
-        """uint8 [112, 112, 3] BGR: the same number gives the same pixels."""
+    def crop(self, number: int, margin: int = 0) -> Image:
+        """uint8 [112 + 2·margin, …, 3] BGR, aligned as usual in its middle: the same number gives the same pixels."""
         generator = np.random.default_rng((self._seed, number))
         image = self._draw(generator)
         if generator.random() > REAL:
             image = warp(image, generator)
             for _ in range(1 + int(generator.random() < 0.35)):
                 image = blend(image, warp(self._draw(generator), generator), generator)
-        image = place(image, generator)
+        image = place(image, generator, margin)
         image = recolour(image, generator, 0.8)
         if generator.random() < 0.08:
             image = cover(image, generator)
         return degrade(image, generator, 0.2)
+
+    def varied(self, row: int, generator: np.random.Generator) -> Image:
+        """uint8 [112, 112, 3]: one of the portraits, still the person it was."""
+        image = self._images[row]
+        image = np.asarray(image[:, ::-1] if generator.random() < 0.5 else image, np.uint8)
+        return degrade(recolour(place(image, generator), generator, 0.6), generator, 0.15)
 
     def _draw(self, generator: np.random.Generator) -> Image:
         image = self._images[int(np.searchsorted(self._heap, generator.random(), side="right"))]
@@ -75,9 +81,11 @@ def warp(image: Image, generator: np.random.Generator) -> Image:
     return np.asarray(moved, np.uint8)
 
 
-def place(image: Image, generator: np.random.Generator) -> Image:
-    """The 112×112 crop, off by what a detector's landmarks may be: up to some pixels, degrees and per cent."""
+def place(image: Image, generator: np.random.Generator, margin: int = 0) -> Image:
+    """The 112×112 crop and `margin` pixels around it, off by what landmarks may be: some pixels, degrees, per cent."""
     turn, zoom = generator.normal(0, 3.5), float(np.exp(generator.normal(0, 0.04)))
     to_crop = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), turn, zoom)
-    to_crop[:, 2] = to_crop[:, 2] + generator.normal(0, 1.5, 2) - MARGIN
-    return np.asarray(cv2.warpAffine(image, to_crop, (112, 112), flags=cv2.INTER_LINEAR), np.uint8)
+    to_crop[:, 2] = to_crop[:, 2] + generator.normal(0, 1.5, 2) - MARGIN + margin
+    side = 112 + 2 * margin
+    placed = cv2.warpAffine(image, to_crop, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(placed, np.uint8)

@@ -62,7 +62,7 @@ def portraits(data: Path, cache: Path) -> Portraits:
 
 
 def _aligned(data: Path) -> Iterator[tuple[Image, str, str, str]]:
-    for content, origin, group, name in track(list(_pictures(data)), "finding faces"):
+    for content, origin, group, name in track(list(pictures(data)), "finding faces"):
         picture = open_picture(content)
         faces = [report.face for report in finder().detect(picture, None, 20).faces]
         if origin != "people":  # there, and there alone, everybody in the picture is somebody
@@ -86,7 +86,7 @@ def align(image: Image, face: Face) -> Image | None:
     )
 
 
-def _pictures(data: Path) -> Iterator[tuple[bytes, str, str, str]]:
+def pictures(data: Path) -> Iterator[tuple[bytes, str, str, str]]:
     """Content, set, group and name of every picture; crops get a border, as a detector wants surroundings."""
     for file in sorted((data / "lfw" / "images").iterdir()):
         yield file.read_bytes(), "lfw", f"lfw/{file.stem.rsplit('_', 1)[0]}", file.name

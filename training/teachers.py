@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,8 @@ from models.pull import Installer
 from runners.core import LeasedCore
 from runners.library import face_adapter
 from runners.sessions import OnnxModel
-from runners.tensors import to_nchw
 from services.pipeline.pipeline import Pipeline
 from vram_policy import CpuArbiter
-from vram_policy.lease import Array
 
 DETECTOR = "yunet_n_dynamic"
 BATCH = 64
@@ -57,13 +56,12 @@ class Teacher:
         self.adapter = face_adapter(self.spec)
         self._core = LeasedCore(OnnxModel(installed, CpuSettings(session_threads=threads)), CpuArbiter())
 
-    def raw(self, crops: Sequence[Image]) -> Iterator[Array]:
-        """The network's first output for uint8 BGR crops of its size, in batches."""
+    def read(self, crops: Sequence[Image]) -> Iterator[Any]:
+        """The adapter's results, one for each crop."""
         for start in range(0, len(crops), BATCH):
-            outputs = self._core.run([to_nchw(crops[start : start + BATCH], self.spec.preprocessing)]).outputs
-            yield np.asarray(next(iter(outputs.values())))
+            batch = [(crop,) for crop in crops[start : start + BATCH]]
+            yield from self.adapter.post(self._core.run(self.adapter.pre(batch)).outputs)
 
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """float32 [n, d] of length one, of aligned 112×112 crops."""
-        vectors = np.concatenate(list(self.raw(crops))).astype(np.float32)
-        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
+        return np.stack([embedding.vector for embedding in self.read(crops)])

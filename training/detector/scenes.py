@@ -1,0 +1,116 @@
+"""Scenes: pictures and cut-out faces of all sizes on pictures without a face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facesocial.results import Image
+from training.backgrounds import sample
+from training.detector.sources import Source
+from training.distortion import degrade, recolour
+
+SIDE: Final = 320
+SMALLEST, LARGEST = 9.0, 230.0
+"""Side of a face (geometric mean of its box, pixels) to be learned."""
+
+SEEN, HIDDEN = 0.6, 0.15
+"""A face that shows this share of its box is one; below the other it is none; between the two nothing is learned."""
+
+EMPTY: Final = 0.15
+"""Share of scenes without any face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """See `training.detector.targets.targets`; the image is uint8 [320, 320, 3] BGR."""
+
+    image: Image
+    boxes: NDArray[np.float32]
+    points: NDArray[np.float32]
+    known: NDArray[np.bool_]
+
+
+class Stage:
+    """Makes a scene of every number."""
+
+    def __init__(self, sources: list[Source], backgrounds: list[Image], seed: int) -> None:
+        self._sources = sources
+        self._backgrounds = backgrounds
+        self._seed = seed
+
+    def scene(self, number: int) -> Scene:
+        """The same number gives the same scene."""
+        generator = np.random.default_rng((self._seed, number))
+        image = sample(self._backgrounds, generator, SIDE)
+        owner = np.zeros((SIDE, SIDE), np.int16)
+        parts: list[tuple[int, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]] = []
+        if generator.random() > EMPTY:
+            crowd = generator.random() < 0.35
+            for part in range(1, 1 + int(generator.integers(4, 14) if crowd else generator.integers(1, 5))):
+                source = self._sources[int(generator.integers(len(self._sources)))]
+                source = source.mirrored() if generator.random() < 0.5 else source
+                turned = _paste(image, owner, part, source, generator, most=90.0 if crowd else LARGEST)
+                parts.append((part, *turned, source.known))
+        image = degrade(recolour(image, generator), generator, 0.25)
+        if not parts:
+            return Scene(image, np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.bool_))
+        boxes, points, known = (np.concatenate([part[column] for part in parts]) for column in (1, 2, 3))
+        owners = np.concatenate([np.full(len(part[1]), part[0]) for part in parts])
+        shown = np.array([_shown(owner, int(one), box) for one, box in zip(owners, boxes, strict=True)])
+        sizes = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+        keep = shown >= HIDDEN
+        known &= (shown >= SEEN) & (sizes >= SMALLEST) & (sizes <= LARGEST * 1.2)
+        return Scene(image, boxes[keep], points[keep], known[keep])
+
+
+def _paste(
+    image: Image, owner: NDArray[np.int16], part: int, source: Source, generator: np.random.Generator, most: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Lays the picture, or an oval about its first face, onto the scene; gives its boxes and landmarks there."""
+    x1, y1, x2, y2 = source.boxes[0].astype(np.float64)
+    middle, size = np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.sqrt((x2 - x1) * (y2 - y1))
+    scale = float(np.exp(generator.uniform(np.log(SMALLEST), np.log(most))) / size)
+    turn = float(np.clip(generator.normal(0, 9), -30, 30))
+    to_scene = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), turn, scale)
+    to_scene[:, 2] = to_scene[:, 2] + generator.uniform(-0.05, 1.05, 2) * SIDE - middle
+    mask = _mask(source, generator)
+    pixels, from_pixels = recolour(source.image, generator, 0.6), to_scene.copy()
+    if scale < 0.5:  # bilinear alone would skip pixels
+        share = max(2 * scale, 8 / min(pixels.shape[:2]))
+        pixels = np.asarray(cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
+        mask = np.asarray(cv2.resize(mask, pixels.shape[1::-1], interpolation=cv2.INTER_AREA), np.float32)
+        from_pixels[:, :2] = to_scene[:, :2] / share
+    laid, opacity = (cv2.warpAffine(layer, from_pixels, (SIDE, SIDE)) for layer in (pixels, mask))
+    image[:] = laid * opacity[:, :, None] + image * (1 - opacity[:, :, None])
+    owner[opacity > 0.5] = part
+    points = source.points @ to_scene[:, :2].T + to_scene[:, 2]
+    centres = (source.boxes[:, :2] + source.boxes[:, 2:]) / 2 @ to_scene[:, :2].T + to_scene[:, 2]
+    halves = (source.boxes[:, 2:] - source.boxes[:, :2]) * scale / 2
+    boxes = np.concatenate([centres - halves, centres + halves], axis=1)
+    return boxes.astype(np.float32), points.astype(np.float32)
+
+
+def _mask(source: Source, generator: np.random.Generator) -> NDArray[np.float32]:
+    """float32 [h, w]: the whole picture, or a soft oval that is the face with more or less about it."""
+    height, width = source.image.shape[:2]
+    if generator.random() < 0.4:
+        return np.ones((height, width), np.float32)
+    x1, y1, x2, y2 = source.boxes[0]
+    wide, high = generator.uniform(0.6, 1.1, 2)
+    mask = np.zeros((height, width), np.float32)
+    centre = round(float(x1 + x2) / 2), round(float(y1 + y2) / 2)
+    axes = max(1, round(float((x2 - x1) * wide))), max(1, round(float((y2 - y1) * high)))
+    cv2.ellipse(mask, centre, axes, 0, 0, 360, 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.5, float(x2 - x1) * 0.04)), np.float32)
+
+
+def _shown(owner: NDArray[np.int16], part: int, box: NDArray[np.float32]) -> float:
+    """Share of the box that lies in the scene under nothing else."""
+    x1, y1, x2, y2 = (round(float(edge)) for edge in box)
+    inside = owner[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)]
+    return float((inside == part).sum() / max(1, (x2 - x1) * (y2 - y1)))

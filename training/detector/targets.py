@@ -1,0 +1,105 @@
+"""What each cell should say, and how wrong it is."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.detector.network import STRIDES
+from training.loop import Losses
+
+REACH: Final = 1.5
+"""A cell answers for a face when it lies this many strides from the middle of its box, or less, and inside."""
+
+SPANS: Final = ((0.0, 56.0), (40.0, 128.0), (96.0, 1e9))
+"""Sides of the boxes (geometric mean, pixels) each stride answers for. They overlap, so that no size is nobody's."""
+
+
+@cache
+def centres(side: int) -> NDArray[np.float32]:
+    """float32 [cells, 3]: x and y of each cell's centre and its stride, on a canvas `side` pixels square."""
+    rows = []
+    for stride in STRIDES:
+        steps = (np.arange(side // stride, dtype=np.float32) + 0.5) * stride
+        x, y = np.meshgrid(steps, steps)
+        rows.append(np.stack([x.ravel(), y.ravel(), np.full(x.size, stride, np.float32)], axis=1))
+    return np.concatenate(rows)
+
+
+def targets(
+    boxes: NDArray[np.float32], points: NDArray[np.float32], known: NDArray[np.bool_], side: int
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Of one picture.
+
+    Args:
+        boxes: [n, 4].
+        points: [n, 5, 2].
+        known: [n], False for what may be a face: nothing is learned there.
+        side: of the canvas.
+
+    Returns:
+        [cells] 1 a face, 0 none, −1 nothing to learn; [cells, 14] distances and offsets in strides, where it is 1.
+    """
+    cells = centres(side)
+    kinds = np.zeros(len(cells), np.int8)
+    values = np.zeros((len(cells), 14), np.float32)
+    sizes = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
+    low, high = (np.array(bound, np.float32) for bound in zip(*SPANS, strict=True))
+    level = np.searchsorted(STRIDES, cells[:, 2])
+    for index in np.argsort(-sizes):  # the smaller of two faces, which lies in front, has the last word
+        x1, y1, x2, y2 = boxes[index]
+        inside = (cells[:, 0] > x1) & (cells[:, 0] < x2) & (cells[:, 1] > y1) & (cells[:, 1] < y2)
+        if not known[index]:
+            kinds[inside] = -1
+            continue
+        kinds[inside & (kinds == 0)] = -1  # the rest of a face is no background either: its score is left alone
+        away = np.maximum(abs(cells[:, 0] - (x1 + x2) / 2), abs(cells[:, 1] - (y1 + y2) / 2))
+        chosen = inside & (away <= REACH * cells[:, 2]) & (sizes[index] >= low[level]) & (sizes[index] < high[level])
+        stride = cells[chosen, 2:]
+        at = cells[chosen, :2]
+        kinds[chosen] = 1
+        values[chosen, :4] = np.concatenate([at - boxes[index, :2], boxes[index, 2:] - at], axis=1) / stride
+        values[chosen, 4:] = ((points[index] - at[:, None]) / stride[:, None]).reshape(-1, 10)
+    return kinds, values
+
+
+def losses(given: Tensor, kinds: Tensor, values: Tensor) -> Losses:
+    """Quality focal loss on the score (its target is the overlap of the box given), GIoU, and landmarks.
+
+    Sources: Li et al. 2020 (arXiv 2006.04388), Rezatofighi et al. 2019 (arXiv 1902.09630).
+    """
+    faces = kinds == 1
+    count = faces.sum().clamp(min=1)
+    boxes, wanted = given[faces][:, 1:5], values[faces][:, :4]
+    overlap, giou = _overlaps(boxes, wanted)
+    quality = torch.zeros_like(given[:, :, 0])
+    quality[faces] = overlap.detach().clamp(0, 1)
+    scores = given[:, :, 0]
+    cross = nn.functional.binary_cross_entropy_with_logits(scores, quality, reduction="none")
+    focal = cross * (scores.sigmoid() - quality).abs().pow(2)
+    span = ((wanted[:, :2] + wanted[:, 2:]) / 2).mean(dim=1, keepdim=True)
+    points = nn.functional.smooth_l1_loss(
+        given[faces][:, 5:] / span, values[faces][:, 4:] / span, beta=0.02, reduction="sum"
+    )
+    return {
+        "score": 2 * (focal * (kinds >= 0)).sum() / count,
+        "box": 2 * (1 - giou).sum() / count,
+        "points": points / count / 2,
+    }
+
+
+def _overlaps(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and GIoU of boxes given as distances from one centre."""
+    both = torch.minimum(one, other)
+    around = torch.maximum(one, other)
+    inner, outer, first, second = (
+        (box[:, 0] + box[:, 2]) * (box[:, 1] + box[:, 3]) for box in (both, around, one, other)
+    )
+    union = first + second - inner
+    overlap = inner / union
+    return overlap, overlap - (outer - union) / outer

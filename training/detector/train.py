@@ -1,0 +1,46 @@
+"""How it is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.backgrounds import LEARNED, backgrounds
+from training.blocks import pixels
+from training.detector.network import Detector
+from training.detector.scenes import SIDE, Stage
+from training.detector.sources import sources
+from training.detector.targets import losses, targets
+from training.loop import Batch, Losses, Schedule, fit
+
+BATCH: Final = 24
+SEED: Final = 20261126
+
+
+def train(data: Path, cache: Path, folder: Path, steps: int, left_out: frozenset[str] = frozenset()) -> nn.Module:
+    """The trained network; nothing is learned from the groups (persons, videos) left out."""
+    torch.manual_seed(SEED)
+    learned = [source for source in sources(data, cache) if source.group not in left_out]
+    stage = Stage(learned, backgrounds(LEARNED, cache), SEED)
+    return fit(Detector(), lambda step: batch(stage, step), judged, Schedule(steps, rate=4e-3, warmup=500), folder)
+
+
+def batch(stage: Stage, step: int) -> Batch:
+    """Images, kinds and values of a step, see `targets`."""
+    scenes = [stage.scene(step * BATCH + row) for row in range(BATCH)]
+    wanted = [targets(scene.boxes, scene.points, scene.known, SIDE) for scene in scenes]
+    return (
+        np.stack([scene.image for scene in scenes]),
+        np.stack([kinds for kinds, _ in wanted]),
+        np.stack([values for _, values in wanted]),
+    )
+
+
+def judged(network: nn.Module, batch: Batch) -> Losses:
+    """See `training.detector.targets.losses`."""
+    images, kinds, values = batch
+    return losses(network(pixels(images)), kinds, values)
