@@ -1,4 +1,4 @@
-"""The deepfake detector: learns from the MesoNet set, split by video, made hard by everything that happens to videos."""
+"""The deepfake detector: learns from the MesoNet set, split by video, made hard by all that happens to videos."""
 
 from __future__ import annotations
 

@@ -22,6 +22,12 @@ SIDE: Final = 160
 MARGIN: Final = (SIDE - 112) // 2
 """The 112×112 crop that a recogniser sees lies in the middle: room to turn, shift and zoom."""
 
+BORDER: Final = 0.5
+"""Black around a picture that is a face crop, as a share of its sides: a detector wants surroundings."""
+
+CROPS: Final = ("utkface", "mesonet-real", "mesonet-deepfake", "nuaa-client", "nuaa-imposter")
+"""The sets whose pictures have that border."""
+
 
 @dataclass(frozen=True, slots=True)
 class Portraits:
@@ -87,7 +93,7 @@ def align(image: Image, face: Face) -> Image | None:
 
 
 def pictures(data: Path) -> Iterator[tuple[bytes, str, str, str]]:
-    """Content, set, group and name of every picture; crops get a border, as a detector wants surroundings."""
+    """Content, set, group and name of every picture; those of CROPS with their border."""
     for file in sorted((data / "lfw" / "images").iterdir()):
         yield file.read_bytes(), "lfw", f"lfw/{file.stem.rsplit('_', 1)[0]}", file.name
     for file in sorted((data / "people").iterdir()):
@@ -109,7 +115,7 @@ def _bordered(file: Path) -> bytes:
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"not a picture: {file.name}")
-    return encoded(padded(np.asarray(image, np.uint8), 0.5))
+    return encoded(padded(np.asarray(image, np.uint8), BORDER))
 
 
 def _frames(file: Path, every: int = 15) -> Iterator[Image]:

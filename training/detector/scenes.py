@@ -24,6 +24,9 @@ SEEN, HIDDEN = 0.6, 0.15
 EMPTY: Final = 0.15
 """Share of scenes without any face."""
 
+PAINTED_OUT: Final = 0.12
+"""Share of pictures whose first face is painted out: hair, collars and hands are no face."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -54,8 +57,11 @@ class Stage:
             for part in range(1, 1 + int(generator.integers(4, 14) if crowd else generator.integers(1, 5))):
                 source = self._sources[int(generator.integers(len(self._sources)))]
                 source = source.mirrored() if generator.random() < 0.5 else source
-                turned = _paste(image, owner, part, source, generator, most=90.0 if crowd else LARGEST)
-                parts.append((part, *turned, source.known))
+                faceless = generator.random() < PAINTED_OUT
+                mask = _hole(source) if faceless else _mask(source, generator)
+                turned = _paste(image, owner, part, source, mask, generator, most=90.0 if crowd else LARGEST)
+                rows = slice(int(faceless), None)
+                parts.append((part, turned[0][rows], turned[1][rows], source.known[rows]))
         image = degrade(recolour(image, generator), generator, 0.25)
         if not parts:
             return Scene(image, np.zeros((0, 4), np.float32), np.zeros((0, 5, 2), np.float32), np.zeros(0, np.bool_))
@@ -69,16 +75,21 @@ class Stage:
 
 
 def _paste(
-    image: Image, owner: NDArray[np.int16], part: int, source: Source, generator: np.random.Generator, most: float
+    image: Image,
+    owner: NDArray[np.int16],
+    part: int,
+    source: Source,
+    mask: NDArray[np.float32],
+    generator: np.random.Generator,
+    most: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Lays the picture, or an oval about its first face, onto the scene; gives its boxes and landmarks there."""
+    """Lays what the mask lets through of a picture onto the scene; gives its boxes and landmarks there."""
     x1, y1, x2, y2 = source.boxes[0].astype(np.float64)
     middle, size = np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.sqrt((x2 - x1) * (y2 - y1))
     scale = float(np.exp(generator.uniform(np.log(SMALLEST), np.log(most))) / size)
     turn = float(np.clip(generator.normal(0, 9), -30, 30))
     to_scene = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), turn, scale)
     to_scene[:, 2] = to_scene[:, 2] + generator.uniform(-0.05, 1.05, 2) * SIDE - middle
-    mask = _mask(source, generator)
     pixels, from_pixels = recolour(source.image, generator, 0.6), to_scene.copy()
     if scale < 0.5:  # bilinear alone would skip pixels
         share = max(2 * scale, 8 / min(pixels.shape[:2]))
@@ -97,16 +108,24 @@ def _paste(
 
 def _mask(source: Source, generator: np.random.Generator) -> NDArray[np.float32]:
     """float32 [h, w]: the whole picture, or a soft oval that is the face with more or less about it."""
-    height, width = source.image.shape[:2]
     if generator.random() < 0.4:
-        return np.ones((height, width), np.float32)
-    x1, y1, x2, y2 = source.boxes[0]
+        return np.ones(source.image.shape[:2], np.float32)
     wide, high = generator.uniform(0.6, 1.1, 2)
-    mask = np.zeros((height, width), np.float32)
-    centre = round(float(x1 + x2) / 2), round(float(y1 + y2) / 2)
-    axes = max(1, round(float((x2 - x1) * wide))), max(1, round(float((y2 - y1) * high)))
-    cv2.ellipse(mask, centre, axes, 0, 0, 360, 1.0, -1)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.5, float(x2 - x1) * 0.04)), np.float32)
+    return _oval(source, float(wide), float(high))
+
+
+def _hole(source: Source) -> NDArray[np.float32]:
+    """float32 [h, w]: the picture without its first face."""
+    return 1 - _oval(source, 0.75, 0.75)
+
+
+def _oval(source: Source, wide: float, high: float) -> NDArray[np.float32]:
+    """Soft, about the first face; half axes in sides of its box."""
+    x1, y1, x2, y2 = source.boxes[0].tolist()
+    mask = np.zeros(source.image.shape[:2], np.float32)
+    axes = max(1, round((x2 - x1) * wide)), max(1, round((y2 - y1) * high))
+    cv2.ellipse(mask, (round((x1 + x2) / 2), round((y1 + y2) / 2)), axes, 0, 0, 360, 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.5, (x2 - x1) * 0.04)), np.float32)
 
 
 def _shown(owner: NDArray[np.int16], part: int, box: NDArray[np.float32]) -> float:

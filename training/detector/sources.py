@@ -14,7 +14,7 @@ from rich.progress import track
 
 from cli.bench.accuracy import open_picture
 from facesocial.results import Image
-from training.portraits import pictures
+from training.portraits import BORDER, CROPS, pictures
 from training.teachers import finder
 
 SURE: Final = 0.6
@@ -80,14 +80,20 @@ def _found(data: Path) -> Iterator[Source]:
         faces = [face for face in faces if face.landmarks is not None]
         if not faces:
             continue
-        image = picture.at(1.0)
+        image, inset = picture.at(1.0), np.zeros(2, np.float32)
+        if origin in CROPS:  # the border has done its work
+            top, left = (round(side * BORDER / (1 + 2 * BORDER)) for side in image.shape[:2])
+            image, inset = image[top:-top, left:-left], np.array([left, top], np.float32)
         share = min(1.0, LONGEST / max(image.shape[:2]))
         if share < 1:
-            image = np.asarray(cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
+            image = np.asarray(
+                cv2.resize(np.ascontiguousarray(image), None, fx=share, fy=share, interpolation=cv2.INTER_AREA),
+                np.uint8,
+            )
         yield Source(
             image,
-            np.array([face.box for face in faces], np.float32) * np.float32(share),
-            np.array([face.landmarks for face in faces], np.float32) * np.float32(share),
+            (np.array([face.box for face in faces], np.float32) - np.tile(inset, 2)) * np.float32(share),
+            (np.array([face.landmarks for face in faces], np.float32) - inset) * np.float32(share),
             np.array([face.score >= SURE for face in faces]),
             group,
         )
