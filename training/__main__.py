@@ -11,7 +11,10 @@ import typer
 from training import deepfake as forgery
 from training import demographics as traits
 from training import embedder as embedding
+from training import liveness as life
+from training.backgrounds import LEARNED, backgrounds
 from training.detector import train as detection
+from training.detector.sources import sources
 from training.portraits import portraits
 
 WORK = Path(".cache/training")
@@ -62,6 +65,19 @@ def demographics(data: Data, steps: int = 2_000, crops: int = 20_480, work: Path
         folder = work / f"demographics-without-{fold}"
         traits.train(trunk, known.select(~out), teacher, folder, steps, known.select(out))
     traits.train(embedding.Embedder.trained(work / "embedder"), known, teacher, work / "demographics", steps)
+
+
+@app.command()
+def liveness(data: Data, steps: int = 2_000, work: Path = WORK) -> None:
+    """Liveness: once for each person left out, then on everybody."""
+    attempts = life.Attempts.of(data)
+    people = [source for source in sources(data, work) if not source.group.startswith("nuaa/")]
+    rooms = backgrounds(LEARNED, work)
+    for person in sorted(set(attempts.persons.tolist())):
+        out = attempts.persons == person
+        material = life.Material(attempts.select(~out), people, rooms)
+        life.train(material, work / f"liveness-without-{person}", steps, attempts.select(out))
+    life.train(life.Material(attempts, people, rooms), work / "liveness", steps)
 
 
 if __name__ == "__main__":
