@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+
+AHEAD: Final = 4
+"""Batches made before they are needed."""
 
 WEIGHTS: Final = "weights.pt"
 
@@ -68,7 +71,7 @@ def fit(
 
     Args:
         network: on the CPU.
-        batches: the batch of a step, as numpy arrays; the same step must give the same batch. Called in a process of
+        batches: the batch of a step, as numpy arrays; the same step must give the same batch. Called in a thread of
             its own, which works while the network does.
         losses: of the network on a batch, which is tensors by then, on the network's device.
         schedule: how long.
@@ -163,27 +166,15 @@ class _Run:
         return [("network", self.network), ("averaged", self.averaged), ("optimiser", self.optimiser)]
 
 
-class _Steps(Dataset[Batch]):
-    def __init__(self, batches: Callable[[int], Batch]) -> None:
-        self._batches = batches
-
-    def __getitem__(self, step: int) -> Batch:
-        return self._batches(step)
-
-
 def _prefetched(batches: Callable[[int], Batch], first: int, steps: int) -> Iterator[Batch]:
-    yield from DataLoader(
-        _Steps(batches),
-        batch_size=None,
-        sampler=range(first, steps),
-        num_workers=1,
-        prefetch_factor=8,
-        worker_init_fn=_alone,
-    )
-
-
-def _alone(_: int) -> None:
-    cv2.setNumThreads(1)
+    """A thread, for a process forked beside torch's own threads may never wake."""
+    ahead: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(1) as thread:
+        for step in range(first, steps + AHEAD):
+            if step < steps:
+                ahead.append(thread.submit(batches, step))
+            if step >= first + AHEAD and ahead:
+                yield tuple(torch.from_numpy(array) for array in ahead.popleft().result())
 
 
 def _rate(schedule: Schedule, step: int) -> float:
