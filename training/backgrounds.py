@@ -61,8 +61,7 @@ def _without_face(files: Path, package: str) -> Iterator[Image]:
     known = set[bytes]()
     pictures = sorted(file for ending in ("jpg", "jpeg", "png") for file in files.rglob(f"*.{ending}"))
     for file in track(pictures, f"looking for faces in {package}"):
-        image = _read(file)
-        if file.is_symlink() or min(image.shape[:2]) < 200:
+        if file.is_symlink() or min((image := _read(file)).shape[:2]) < 200:
             continue
         image = _fitted(image)
         look = (cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA) // 32).tobytes()

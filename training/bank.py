@@ -2,58 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from facesocial.capabilities import Capability
 from facesocial.results import Tensor
-from training.morphs import Faces
-from training.teachers import Teacher
 
 CHUNK: Final = 4096
+
+Lesson: TypeAlias = Callable[[range], tuple[NDArray[np.uint8], Tensor]]
+"""Crops [n, 112, 112, 3] BGR by their numbers, and the teacher's word on each, float32 [n, d]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """Crops with their embeddings.
-
-    Attributes:
-        images: uint8 [n, 112, 112, 3] BGR, in files.
-        embeddings: float32 [n, d], of length one.
-    """
+    """Crops, uint8 [n, 112, 112, 3] BGR in files, with the teacher's word on each, float32 [n, d]."""
 
     images: tuple[NDArray[np.uint8], ...]
-    embeddings: Tensor
+    labels: Tensor
 
     def __len__(self) -> int:
-        return len(self.embeddings)
+        return len(self.labels)
 
     def rows(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Tensor]:
-        """The crops and embeddings of these numbers."""
-        images = np.stack([self.images[number // CHUNK][number % CHUNK] for number in numbers])
-        return images, self.embeddings[numbers]
+        """The crops and labels of these numbers."""
+        return np.stack([self.images[number // CHUNK][number % CHUNK] for number in numbers]), self.labels[numbers]
 
 
-def bank(faces: Faces, size: int, folder: Path) -> Bank:
+def bank(lesson: Lesson, size: int, folder: Path) -> Bank:
     """At least `size` crops in whole chunks; those that are in `folder` already are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
-    teacher = None
-    files = [folder / f"{index:04}.npz" for index in range(-(-size // CHUNK))]
-    for index, file in enumerate(track(files, "making faces and asking the teacher")):
-        if file.exists():
-            continue
-        teacher = teacher or Teacher(Capability.RECOGNITION)
-        crops = [faces.crop(index * CHUNK + number) for number in range(CHUNK)]
-        part = file.with_suffix(".part.npy")
-        np.save(part, np.stack(crops))
-        part.replace(file.with_suffix(".npy"))
-        part = file.with_suffix(".part.npz")
-        np.savez(part, embeddings=teacher.embed(crops))
-        part.replace(file)
-    images = tuple(np.load(file.with_suffix(".npy"), mmap_mode="r") for file in files)
-    return Bank(images, np.concatenate([np.load(file)["embeddings"] for file in files]))
+    chunks = range(-(-size // CHUNK))
+    for chunk in track(chunks, "making faces and asking the teacher"):
+        if not _labels(folder, chunk).exists():
+            images, labels = lesson(range(chunk * CHUNK, (chunk + 1) * CHUNK))
+            np.save(_images(folder, chunk), images)
+            np.save(part := folder / "part.npy", labels)
+            part.replace(_labels(folder, chunk))  # last: where it is, the chunk is whole
+    return Bank(
+        tuple(np.load(_images(folder, chunk), mmap_mode="r") for chunk in chunks),
+        np.concatenate([np.load(_labels(folder, chunk)) for chunk in chunks]),
+    )
+
+
+def _images(folder: Path, chunk: int) -> Path:
+    return folder / f"{chunk:04}-images.npy"
+
+
+def _labels(folder: Path, chunk: int) -> Path:
+    return folder / f"{chunk:04}-labels.npy"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +30,16 @@ class Residual(nn.Module):
         return torch.relu(inputs + self.second(self.first(inputs)))
 
 
+def trunk(*widths: int) -> nn.Sequential:
+    """Halves the sides at each width; a residual block after all but the first and the last."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise((3, *widths)):
+        layers.append(conv(inputs, outputs, 2))
+        if outputs not in (widths[0], widths[-1]):
+            layers.append(Residual(outputs))
+    return nn.Sequential(*layers)
+
+
 class Separable(nn.Module):
     """A depthwise 3×3 and a 1×1 convolution around a short cut."""
 
@@ -39,6 +51,12 @@ class Separable(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Same shape."""
         return torch.relu(inputs + self.point(self.depth(inputs)))
+
+
+def hedged(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy with labels of which nobody is surer than 95 %: they are those of whole videos and sessions."""
+    cross: Tensor = nn.functional.binary_cross_entropy_with_logits(logits, labels * 0.9 + 0.05)
+    return cross
 
 
 def pixels(images: Tensor) -> Tensor:

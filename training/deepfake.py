@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cli.bench import datasets
 from cli.bench.metrics import auc
 from facesocial.results import Image
-from training.blocks import Residual, conv, pixels
+from training.blocks import hedged, pixels, trunk
 from training.distortion import degrade, recolour
 from training.loop import Batch, Losses, Schedule, device, fit
 
@@ -33,20 +33,14 @@ class Deepfake(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
-            conv(3, 24, 2),
-            conv(24, 48, 2),
-            Residual(48),
-            conv(48, 96, 2),
-            Residual(96),
-            conv(96, 128, 2),
-        )
+        self.trunk = trunk(24, 48, 96, 128)
         self.drop = nn.Dropout(0.3)
         self.fake = nn.Linear(128, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return torch.as_tensor(self.fake(self.drop(self.trunk(images).mean(dim=(2, 3)))))
+        given: Tensor = self.fake(self.drop(self.trunk(images).mean(dim=(2, 3))))
+        return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,47 +67,43 @@ class Crops:
 
     def folds(self) -> NDArray[np.int64]:
         """The fold of each crop: whole videos, real and forged ones spread evenly."""
-        names = sorted(set(self.groups.tolist()))
-        order = np.random.default_rng(SEED).permutation(len(names))
-        number = dict.fromkeys(names, 0)
-        for kind in (True, False):
-            mine = [names[at] for at in order if names[at].startswith("deepfake/") is kind]
-            number |= {name: at % FOLDS for at, name in enumerate(mine)}
-        return np.array([number[group] for group in self.groups.tolist()])
+        generator, folds = np.random.default_rng(SEED), np.zeros(len(self.groups), np.int64)
+        for kind in (self.fake, ~self.fake):
+            for number, video in enumerate(generator.permutation(np.unique(self.groups[kind]))):
+                folds[self.groups == video] = number % FOLDS
+        return folds
+
+    def videos(self, fake: bool) -> list[NDArray[np.int64]]:
+        """The rows of each video of this kind."""
+        return [np.flatnonzero(self.groups == video) for video in np.unique(self.groups[self.fake == fake])]
 
 
 def train(crops: Crops, folder: Path, steps: int, judged: Crops | None = None) -> nn.Module:
     """The trained network; `judged` are crops it has not seen, for the curve."""
     torch.manual_seed(SEED)
+    videos = crops.videos(fake=False), crops.videos(fake=True)
     return fit(
         Deepfake(),
-        lambda step: batch(crops, step),
+        lambda step: batch(crops, videos, step),
         losses,
-        Schedule(steps, rate=2e-3, warmup=100, decay=0.05, averaging=100, log=50),
+        Schedule.brief(steps, rate=2e-3),
         folder,
-        (lambda network: figures(network, judged)) if judged else None,
-        judge_every=500,
+        Judge.of(judged).figures if judged else None,
     )
 
 
-def batch(crops: Crops, step: int) -> Batch:
-    """As many forged as real ones, every video as often as another."""
+def batch(crops: Crops, videos: tuple[list[NDArray[np.int64]], ...], step: int) -> Batch:
+    """As many forged as real ones, every video as often as another; `videos`: rows of the real, then the forged."""
     generator = np.random.default_rng((SEED, step))
-    images, labels = [], []
-    for row in range(BATCH):
-        fake = row % 2 == 0
-        video = generator.choice(np.unique(crops.groups[crops.fake == fake]))
-        at = generator.choice(np.flatnonzero(crops.groups == video))
-        images.append(_varied(crops.images[at], generator))
-        labels.append(fake)
-    return np.stack(images), np.array(labels, np.float32)
+    labels = np.arange(BATCH) % 2
+    rows = [generator.choice(videos[fake][generator.integers(len(videos[fake]))]) for fake in labels]
+    return np.stack([_varied(crops.images[row], generator) for row in rows]), labels.astype(np.float32)
 
 
 def losses(network: nn.Module, batch: Batch) -> Losses:
-    """Cross entropy; nobody is surer than 95 %, for the labels are those of whole videos."""
+    """Is it forged?"""
     images, labels = batch
-    given = network(pixels(images))[:, 0]
-    return {"cross": nn.functional.binary_cross_entropy_with_logits(given, labels * 0.9 + 0.05)}
+    return {"cross": hedged(network(pixels(images))[:, 0], labels)}
 
 
 def scores(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -124,20 +114,30 @@ def scores(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float64]
     return np.asarray(torch.cat(given)[:, 0].sigmoid().double().cpu().numpy())
 
 
-def figures(network: nn.Module, crops: Crops) -> dict[str, float]:
-    """AUC as they are, and degraded."""
-    return {
-        "auc": auc(scores(network, seen(crops)), crops.fake),
-        "degraded": auc(scores(network, seen(crops, degraded=True)), crops.fake),
-    }
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Crops of 128×128 as the network sees them, as they are and each blurred, shrunk, made noisy and compressed."""
 
+    plain: NDArray[np.uint8]
+    degraded: NDArray[np.uint8]
+    fake: NDArray[np.bool_]
 
-def seen(crops: Crops, degraded: bool = False) -> NDArray[np.uint8]:
-    """The crops as the network sees them, 128×128; `degraded`: each blurred, shrunk, made noisy and compressed."""
-    images = [_shrunk(image) for image in crops.images]
-    if degraded:
-        images = [degrade(image, np.random.default_rng((SEED, at)), 0.7) for at, image in enumerate(images)]
-    return np.stack(images)
+    @classmethod
+    def of(cls, crops: Crops) -> Judge:
+        """The same crops always degrade alike."""
+        plain = [
+            np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
+            for image in crops.images
+        ]
+        degraded = [degrade(image, np.random.default_rng((SEED, at)), 0.7) for at, image in enumerate(plain)]
+        return cls(np.stack(plain), np.stack(degraded), crops.fake)
+
+    def figures(self, network: nn.Module) -> dict[str, float]:
+        """AUC on either."""
+        return {
+            "auc": auc(scores(network, self.plain), self.fake),
+            "degraded": auc(scores(network, self.degraded), self.fake),
+        }
 
 
 def _varied(image: Image, generator: np.random.Generator) -> Image:
@@ -148,10 +148,6 @@ def _varied(image: Image, generator: np.random.Generator) -> Image:
     crop = np.asarray(cv2.warpAffine(image, to_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR), np.uint8)
     crop = np.ascontiguousarray(crop[:, ::-1]) if generator.random() < 0.5 else crop
     return degrade(recolour(crop, generator), generator, 0.4)
-
-
-def _shrunk(image: Image) -> Image:
-    return np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _kept(image: Image) -> Image:

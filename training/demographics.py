@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor, nn
 
+from facesocial import results
 from facesocial.capabilities import Capability
+from training.bank import Bank, bank
 from training.blocks import pixels
 from training.embedder import Embedder
 from training.loop import Batch, Losses, Schedule, device, fit
-from training.morphs import Faces
+from training.morphs import Faces, varied
 from training.portraits import MARGIN, Portraits
-from training.teachers import Teacher
+from training.teachers import teacher
 
 BATCH: Final = 64
 LABELLED: Final = 16
@@ -33,26 +34,26 @@ AGES: Final = np.arange(0, 101, 5, dtype=np.float32)
 SPREAD: Final = 5.0
 """How far a label reaches to neighbouring ages, years."""
 
-WINDOW: Final = (12, 148)
-"""From here to there, in pixels of a portrait, lies what a square about YuNet's box shows: the teacher's crop."""
+WINDOW: Final = (slice(35, 143), slice(26, 134))
+"""Rows and columns of a portrait that a square about YuNet's box shows, the teacher's crop: the median over LFW."""
 
 
 class Demographics(nn.Module):
     """The embedder's trunk with a head for both. Input as the embedder's; output [n, 22]: logits of 21 ages, of female.
 
-    `answer` turns that into what the exported network gives.
+    `Answer` makes of that what the exported network gives.
     """
 
-    def __init__(self, embedder: Embedder | None = None) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         super().__init__()
-        source = embedder or Embedder()
-        self.trunk, self.pool = source.trunk, source.pool
+        self.trunk, self.pool = embedder.trunk, embedder.pool
         self.drop = nn.Dropout(0.2)
         self.head = nn.Linear(128, len(AGES) + 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return torch.as_tensor(self.head(self.drop(self.pool(self.trunk(images)).flatten(1))))
+        given: Tensor = self.head(self.drop(self.pool(self.trunk(images)).flatten(1)))
+        return given
 
 
 class Answer(nn.Module):
@@ -71,27 +72,29 @@ class Answer(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """Crops uint8 [n, 112, 112, 3] with ages in years and P(female)."""
+class Known:
+    """Portraits, uint8 [n, 160, 160, 3], whose age in years and P(female), here 0 or 1, are known: float32 [n, 2]."""
 
     images: NDArray[np.uint8]
-    ages: NDArray[np.float32]
-    females: NDArray[np.float32]
+    labels: NDArray[np.float32]
 
-    def select(self, rows: NDArray[np.bool_]) -> Taught:
+    def select(self, rows: NDArray[np.bool_]) -> Known:
         """Those of these rows."""
-        return Taught(self.images[rows], self.ages[rows], self.females[rows])
+        return Known(self.images[rows], self.labels[rows])
 
 
-def labelled(portraits: Portraits) -> Taught:
-    """UTKFace: the name holds age and gender."""
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What is learned from: few known faces, and many of which the teacher speaks."""
+
+    known: Known
+    taught: Bank
+
+
+def labelled(portraits: Portraits) -> Known:
+    """UTKFace: the name holds age and gender, 1 for female."""
     utk = portraits.select(portraits.origins == "utkface")
-    fields = [name.split("_") for name in utk.names.tolist()]
-    return Taught(
-        utk.images,
-        np.array([float(age) for age, *_ in fields], np.float32),
-        np.array([float(gender) for _, gender, *_ in fields], np.float32),
-    )
+    return Known(utk.images, np.array([name.split("_")[:2] for name in utk.names.tolist()], np.float32))
 
 
 def folds(count: int) -> NDArray[np.int64]:
@@ -99,56 +102,54 @@ def folds(count: int) -> NDArray[np.int64]:
     return np.random.default_rng(SEED).permutation(count) % FOLDS
 
 
-def taught(portraits: Portraits, size: int) -> Taught:
-    """Faces real and made up, and what the teacher says of them. Nobody of UTKFace is among them."""
+def taught(portraits: Portraits, size: int, folder: Path) -> Bank:
+    """Faces real and made up with the teacher's ages and P(female). Nobody of UTKFace is among them."""
     others = portraits.select(portraits.origins != "utkface")
     faces = Faces(others.images, np.ones(len(others), np.float32), SEED)
-    teacher = Teacher(Capability.DEMOGRAPHICS)
-    images, ages, females = [], [], []
-    for start in track(range(0, size, 512), "asking the teacher for ages"):
-        wide = [faces.crop(number, MARGIN) for number in range(start, start + 512)]
-        low, high = WINDOW
-        crops = [cv2.resize(image[low:high, low:high], (112, 112), interpolation=cv2.INTER_AREA) for image in wide]
-        for result in teacher.read([np.asarray(crop, np.uint8) for crop in crops]):
-            ages.append(result.age)
-            females.append(result.score if result.gender == "female" else 1 - result.score)
-        images += [image[MARGIN:-MARGIN, MARGIN:-MARGIN] for image in wide]
-    return Taught(np.stack(images), np.array(ages, np.float32), np.array(females, np.float32))
+    return bank(lambda numbers: lesson(faces, numbers), size, folder)
 
 
-def train(
-    embedder: Embedder, known: Taught, teacher: Taught, folder: Path, steps: int, judged: Taught | None = None
-) -> nn.Module:
-    """The trained network; `judged` are labelled faces it has not seen, for the curve."""
+def lesson(faces: Faces, numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """See `training.bank.Lesson`."""
+    wide = np.stack([faces.crop(number, MARGIN) for number in numbers])
+    seen = (cv2.resize(image[WINDOW], (112, 112)) for image in wide)
+    said: list[results.Demographics] = list(
+        teacher(Capability.DEMOGRAPHICS).read([np.asarray(image, np.uint8) for image in seen])
+    )
+    females = [one.gender_score if one.gender == "female" else 1 - one.gender_score for one in said]
+    labels = np.array([[one.age for one in said], females], np.float32).T
+    return wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN], labels
+
+
+def train(trained: Path, lessons: Lessons, folder: Path, steps: int, judged: Known | None = None) -> nn.Module:
+    """The trained network, its trunk from the embedder that was `trained` in that folder.
+
+    `judged` are labelled faces it has not seen, for the curve.
+    """
     torch.manual_seed(SEED)
     return fit(
-        Demographics(embedder),
-        lambda step: batch(known, teacher, step),
+        Demographics(Embedder.trained(trained)),
+        lambda step: batch(lessons, step),
         losses,
-        Schedule(steps, rate=6e-4, warmup=100, decay=0.05, averaging=100, log=50),
+        Schedule.brief(steps, rate=6e-4),
         folder,
         (lambda network: figures(network, judged)) if judged else None,
-        judge_every=500,
     )
 
 
-def batch(known: Taught, teacher: Taught, step: int) -> Batch:
-    """Labelled faces, each varied anew, then taught ones."""
+def batch(lessons: Lessons, step: int) -> Batch:
+    """Known faces, each varied anew, then taught ones."""
     generator = np.random.default_rng((SEED, step))
-    variants = Faces(known.images, np.ones(len(known.images), np.float32), SEED + step)
-    rows = generator.integers(len(known.images), size=LABELLED)
-    varied = [variants.varied(int(row), generator) for row in rows]
-    others = generator.integers(len(teacher.images), size=BATCH - LABELLED)
-    return (
-        np.concatenate([np.stack(varied), teacher.images[others]]),
-        np.concatenate([known.ages[rows], teacher.ages[others]]),
-        np.concatenate([known.females[rows], teacher.females[others]]),
-    )
+    rows = generator.integers(len(lessons.known.images), size=LABELLED)
+    known = np.stack([varied(lessons.known.images[row], generator) for row in rows])
+    images, labels = lessons.taught.rows(generator.integers(len(lessons.taught), size=BATCH - LABELLED))
+    return np.concatenate([known, images]), np.concatenate([lessons.known.labels[rows], labels])
 
 
 def losses(network: nn.Module, batch: Batch) -> Losses:
     """Cross entropy with a soft label over the ages, the error of their mean, and cross entropy of the gender."""
-    images, ages, females = batch
+    images, labels = batch
+    ages, females = labels.T
     given = network(pixels(images))
     bins = torch.from_numpy(AGES).to(given.device)
     label = (-((bins - ages[:, None]) ** 2) / (2 * SPREAD**2)).softmax(1)
@@ -161,12 +162,14 @@ def losses(network: nn.Module, batch: Batch) -> Losses:
     }
 
 
-def figures(network: nn.Module, judged: Taught) -> dict[str, float]:
+def figures(network: nn.Module, judged: Known) -> dict[str, float]:
     """Mean absolute error in years, share of genders right."""
     crops = np.ascontiguousarray(judged.images[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
+    place = device()
     with torch.no_grad():
-        given = Answer(network)(pixels(torch.from_numpy(crops).to(device()))).cpu().numpy()
+        given = Answer(network).to(place)(pixels(torch.from_numpy(crops).to(place))).cpu().numpy()
+    ages, females = judged.labels.T
     return {
-        "years": float(abs(given[:, 0] - judged.ages).mean()),
-        "gender right": float(((given[:, 1] >= 0.5) == (judged.females >= 0.5)).mean()),
+        "years": float(abs(given[:, 0] - ages).mean()),
+        "gender right": float(((given[:, 1] >= 0.5) == (females >= 0.5)).mean()),
     }

@@ -60,7 +60,7 @@ def roughen(image: Image, generator: np.random.Generator, most: float = 10.0) ->
 
 
 def cover(image: Image, generator: np.random.Generator) -> Image:
-    """A bar of one colour or of noise over a part of the picture: glasses, hands, microphones."""
+    """A bar of one colour over a part of the picture: glasses, hands, microphones."""
     height, width = image.shape[:2]
     high, wide = (int(side * generator.uniform(0.08, 0.35)) for side in (height, width))
     top, left = int(generator.integers(0, height - high)), int(generator.integers(0, width - wide))

@@ -14,11 +14,14 @@ from torch import Tensor, nn
 
 from cli.bench.datasets import lfw_pairs
 from cli.bench.metrics import cross_validated
+from facesocial.capabilities import Capability
 from training.bank import Bank, bank
-from training.blocks import Residual, conv, pixels
+from training.blocks import Residual, pixels, trunk
 from training.loop import Batch, Losses, Schedule, device, fit, load
 from training.morphs import Faces
+from training.pictures import persons_of
 from training.portraits import MARGIN, Portraits
+from training.teachers import teacher
 
 SIZE: Final = 128
 BATCH: Final = 96
@@ -33,15 +36,7 @@ class Embedder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
-            conv(3, 24, 2),
-            conv(24, 48, 2),
-            Residual(48),
-            conv(48, 96, 2),
-            Residual(96),
-            conv(96, 128, 2),
-            Residual(128),
-        )
+        self.trunk = nn.Sequential(trunk(24, 48, 96, 128), Residual(128))
         self.pool = nn.Sequential(nn.Conv2d(128, 128, 7, groups=128, bias=False), nn.BatchNorm2d(128))
         self.vector = nn.Linear(128, SIZE)
 
@@ -54,7 +49,8 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        return torch.as_tensor(self.vector(self.pool(self.trunk(images)).flatten(1)))
+        given: Tensor = self.vector(self.pool(self.trunk(images)).flatten(1))
+        return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +71,26 @@ class Plan:
 def train(portraits: Portraits, data: Path, folder: Path, plan: Plan) -> nn.Module:
     """The trained network."""
     torch.manual_seed(SEED)
-    pairs = [pair for pair in lfw_pairs(data) if pair.fold == plan.fold]
-    persons = {f"lfw/{name.rsplit('_', 1)[0]}" for pair in pairs for name in (pair.a, pair.b)}
-    learned = portraits.select(~np.isin(portraits.groups, sorted(persons)))
+    judge, learned = None, portraits
+    if plan.fold is not None:
+        judge = Judge.of(portraits, data, plan.fold).figures
+        learned = portraits.select(~np.isin(portraits.groups, sorted(persons_of(data, plan.fold))))
     faces = Faces(learned.images, _weights(learned.groups), SEED)
-    crops = bank(faces, plan.crops, folder / "bank")
-    judged = Judge.of(portraits, data, plan.fold) if plan.fold is not None else None
+    crops = bank(lambda numbers: lesson(faces, numbers), plan.crops, folder / "bank")
     return fit(
         Embedder(),
         lambda step: batch(crops, step),
         losses,
-        Schedule(plan.steps, rate=2e-3, warmup=500),
+        Schedule(plan.steps, rate=2e-3),
         folder,
-        judged.figures if judged else None,
+        judge,
     )
+
+
+def lesson(faces: Faces, numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """See `training.bank.Lesson`: the teacher's vectors."""
+    crops = [faces.crop(number) for number in numbers]
+    return np.stack(crops), teacher(Capability.RECOGNITION).embed(crops)
 
 
 def batch(crops: Bank, step: int) -> Batch:
@@ -144,7 +146,7 @@ class Judge:
         )
 
     def figures(self, network: nn.Module) -> dict[str, float]:
-        """Accuracy on the fold left out, its threshold from its own best (`left_out`) and over all folds."""
+        """Accuracy on the fold left out, the threshold of each tenth from the other nine; and over all folds."""
         place = device()
         with torch.no_grad():
             vectors = torch.cat(

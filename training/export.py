@@ -1,52 +1,50 @@
-"""From torch to the ONNX file that is served, and its int8 variant."""
+"""From torch to the ONNX file that is served."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-import numpy as np
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from facesocial.results import Tensor
-from runners.quantisation import quantise
+from runners.quantisation import OPSET
 
-OPSET = 17
+ROWS: Final = 2
+"""Of the example: with one row an exporter may take the number for a constant."""
 
 
-def export(network: nn.Module, example: Tensor, outputs: Sequence[str], dynamic_sides: bool = False) -> bytes:
-    """ONNX with any number of rows, without a doc string, a name or a path of this machine.
+def export(
+    network: nn.Module, inputs: Mapping[str, tuple[int, int]], outputs: Sequence[str], any_size: bool = False
+) -> bytes:
+    """ONNX with any number of rows, batch norms folded into the convolutions, no path of this machine in it.
 
     Args:
-        network: on the CPU; batch norms are folded into the convolutions.
-        example: float32 [n, 3, h, w] with n ≥ 2.
+        network: on the CPU.
+        inputs: height and width of each, by name, in order.
         outputs: their names, in order.
-        dynamic_sides: any height and width too.
+        any_size: any other height and width too.
     """
-    axes = {0: "rows", **({2: "height", 3: "width"} if dynamic_sides else {})}
-    names = ["image", *outputs]
+    axes = {name: {0: "rows"} for name in (*inputs, *outputs)}
+    if any_size:
+        for name in inputs:
+            axes[name] |= {2: "height", 3: "width"}
+    examples: tuple[Tensor, ...] = tuple(torch.zeros(ROWS, 3, *size) for size in inputs.values())
     buffer = io.BytesIO()
     torch.onnx.export(
         network.eval(),
-        (torch.from_numpy(example),),
+        examples,
         buffer,
-        input_names=names[:1],
-        output_names=names[1:],
-        dynamic_axes={name: axes if name == "image" else {0: "rows"} for name in names},
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_axes=axes,
         opset_version=OPSET,
-        dynamo=False,
+        dynamo=False,  # the newer exporter writes opset 18 and up
     )
     model = onnx.load_from_string(buffer.getvalue())
     for node in model.graph.node:
         node.doc_string = ""
-    model.producer_name, model.producer_version = "facesocial training", ""
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def int8(content: bytes, inputs: Tensor, architecture: str) -> bytes:
-    """The int8 variant, its ranges from these inputs, a row each."""
-    quantised, _ = quantise(content, [(row[None],) for row in np.ascontiguousarray(inputs)], architecture)
-    return quantised

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,10 +16,11 @@ from cli.bench.metrics import auc
 from facesocial.results import Face, Image
 from runners.crops import ShiftedCrop
 from training.backgrounds import sample
-from training.blocks import Residual, conv, pixels
+from training.blocks import hedged, pixels, trunk
 from training.detector.sources import Source
 from training.distortion import degrade, recolour
 from training.loop import Batch, Losses, Schedule, device, fit
+from training.pictures import Whole
 from training.recapture import recapture
 
 SIDE: Final = 80
@@ -37,41 +37,15 @@ class Liveness(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
-            conv(3, 16, 2), conv(16, 32, 2), Residual(32), conv(32, 64, 2), Residual(64), conv(64, 96, 2)
-        )
+        self.trunk = trunk(16, 32, 64, 96)
         self.drop = nn.Dropout(0.3)
         self.live = nn.Linear(192, 1)
 
     def forward(self, near: Tensor, wide: Tensor) -> Tensor:
         """See the class."""
         both = torch.cat([self.trunk(near).mean(dim=(2, 3)), self.trunk(wide).mean(dim=(2, 3))], dim=1)
-        return torch.as_tensor(self.live(self.drop(both)))
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A picture as a source of crops, see `runners.crops.PixelSource`."""
-
-    image: Image
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return int(self.image.shape[1])
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return int(self.image.shape[0])
-
-    def at(self, resolution: float) -> Image:
-        """Shrunk as a decoder would, by halves, so that bilinear sampling skips no pixel."""
-        image = self.image
-        while resolution <= 0.5 and min(image.shape[:2]) > 16:
-            image = np.asarray(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
-            resolution *= 2
-        return image
+        given: Tensor = self.live(self.drop(both))
+        return given
 
 
 def views(image: Image, box: tuple[float, float, float, float]) -> tuple[Image, Image]:
@@ -109,6 +83,16 @@ class Attempts:
         """Those of these rows."""
         return Attempts(tuple(self.images[at] for at in np.flatnonzero(rows)), self.live[rows], self.persons[rows])
 
+    def sessions(self) -> list[NDArray[np.int64]]:
+        """The rows of each person, live and not."""
+        kinds = ((self.persons == person) & (self.live == live) for person in self.people for live in (True, False))
+        return [np.flatnonzero(rows) for rows in kinds if rows.any()]
+
+    @property
+    def people(self) -> list[str]:
+        """Each once."""
+        return sorted(set(self.persons.tolist()))
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -122,31 +106,33 @@ class Material:
 def train(material: Material, folder: Path, steps: int, judged: Attempts | None = None) -> nn.Module:
     """The trained network; `judged` are persons it has not seen, for the curve."""
     torch.manual_seed(SEED)
+    sessions = material.attempts.sessions()
     comparable = judged is not None and 0 < judged.live.sum() < len(judged.live)
     return fit(
         Liveness(),
-        lambda step: batch(material, step),
+        lambda step: batch(material, sessions, step),
         losses,
-        Schedule(steps, rate=2e-3, warmup=100, decay=0.05, averaging=100, log=50),
+        Schedule.brief(steps, rate=2e-3),
         folder,
         (lambda network: {"auc": auc(scores(network, judged.images), judged.live)}) if judged and comparable else None,
-        judge_every=500,
     )
 
 
-def batch(material: Material, step: int) -> Batch:
+def batch(material: Material, sessions: list[NDArray[np.int64]], step: int) -> Batch:
     """A third NUAA, two thirds pictures of people, half of them recaptured."""
     generator = np.random.default_rng((SEED, step))
-    rows = [_attempt(material, generator) if row % 3 == 0 else _picture(material, generator) for row in range(BATCH)]
+    rows = [
+        _picture(material, generator) if row % 3 else _attempt(material.attempts, sessions, generator)
+        for row in range(BATCH)
+    ]
     near, wide, live = zip(*rows, strict=True)
     return np.stack(near), np.stack(wide), np.array(live, np.float32)
 
 
 def losses(network: nn.Module, batch: Batch) -> Losses:
-    """Cross entropy; nobody is surer than 95 %."""
+    """Is it live?"""
     near, wide, live = batch
-    given = network(pixels(near), pixels(wide))[:, 0]
-    return {"cross": nn.functional.binary_cross_entropy_with_logits(given, live * 0.9 + 0.05)}
+    return {"cross": hedged(network(pixels(near), pixels(wide))[:, 0], live)}
 
 
 def scores(network: nn.Module, crops: tuple[Image, ...]) -> NDArray[np.float64]:
@@ -161,18 +147,14 @@ def scores(network: nn.Module, crops: tuple[Image, ...]) -> NDArray[np.float64]:
     return np.asarray(given[:, 0].sigmoid().double().cpu().numpy())
 
 
-def _attempt(material: Material, generator: np.random.Generator) -> tuple[Image, Image, bool]:
-    """A person, then live or not, then a crop; moved and coloured, hardly blurred: what gives a print away is fine."""
-    attempts = material.attempts
-    person, live = generator.choice(np.unique(attempts.persons)), generator.random() < 0.5
-    rows = np.flatnonzero((attempts.persons == person) & (attempts.live == live))
-    if not len(rows):
-        rows = np.flatnonzero(attempts.persons == person)
-    at = int(generator.choice(rows))
-    image = attempts.images[at]
+def _attempt(
+    attempts: Attempts, sessions: list[NDArray[np.int64]], generator: np.random.Generator
+) -> tuple[Image, Image, bool]:
+    """Of a random session; moved and coloured, hardly blurred: what gives a print away is fine."""
+    at = int(generator.choice(sessions[int(generator.integers(len(sessions)))]))
+    image = _changed(attempts.images[at], generator, 0.1)
     side = image.shape[0]
     inset = np.abs(generator.normal(0, 0.03 * side, 4))
-    image = _changed(image, generator, 0.1)
     near, wide = views(image, (inset[0], inset[1], side - inset[2], side - inset[3]))
     return near, wide, bool(attempts.live[at])
 
@@ -180,12 +162,11 @@ def _attempt(material: Material, generator: np.random.Generator) -> tuple[Image,
 def _picture(material: Material, generator: np.random.Generator) -> tuple[Image, Image, bool]:
     source = material.people[int(generator.integers(len(material.people)))]
     source = source.mirrored() if generator.random() < 0.5 else source
-    box = tuple(float(edge) for edge in source.boxes[0])
-    image, live = source.image, generator.random() < 0.5
+    x1, y1, x2, y2 = source.boxes[0].tolist()
+    image, box, live = source.image, (x1, y1, x2, y2), generator.random() < 0.5
     if not live:
-        behind = sample(material.backgrounds, generator, SCENE)
-        image, box = recapture(image, (box[0], box[1], box[2], box[3]), behind, generator)
-    near, wide = views(_changed(image, generator, 0.25), (box[0], box[1], box[2], box[3]))
+        image, box = recapture(image, box, sample(material.backgrounds, generator, SCENE), generator)
+    near, wide = views(_changed(image, generator, 0.25), box)
     return near, wide, live
 
 

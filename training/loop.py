@@ -17,6 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+SAVE_S: Final = 60.0
+"""Seconds between checkpoints."""
+
 AHEAD: Final = 4
 """Batches made before they are needed."""
 
@@ -40,17 +43,22 @@ class Schedule:
         rate: the highest learning rate; reached after `warmup` steps, 0 at the end.
         decay: weight decay of AdamW.
         averaging: half-life of the averaged weights, which are the ones kept, in steps.
-        save_s: seconds between checkpoints.
         log: steps between points of the curve.
+        judge: steps between judgements, a multiple of `log`.
     """
 
     steps: int
-    rate: float = 1e-3
-    warmup: int = 200
+    rate: float
+    warmup: int = 500
     decay: float = 0.02
     averaging: int = 300
-    save_s: float = 60.0
     log: int = 100
+    judge: int = 2000
+
+    @classmethod
+    def brief(cls, steps: int, rate: float) -> Schedule:
+        """For a network that has seen all its pictures after a few hundred steps."""
+        return cls(steps, rate, warmup=100, decay=0.05, averaging=100, log=50, judge=500)
 
 
 def device() -> torch.device:
@@ -65,7 +73,6 @@ def fit(
     schedule: Schedule,
     folder: Path,
     judge: Callable[[nn.Module], Mapping[str, float]] | None = None,
-    judge_every: int = 2000,
 ) -> nn.Module:
     """Trains and gives the network with averaged weights, ready to be exported.
 
@@ -77,54 +84,30 @@ def fit(
         schedule: how long.
         folder: keeps `checkpoint.pt`, `curve.jsonl` and, in the end, `weights.pt`; a run in the same folder goes on
             where the last one stopped.
-        judge: figures of the averaged network for the curve, every `judge_every` steps and at the end.
-        judge_every: see `judge`.
+        judge: figures of the averaged network for the curve, now and then and at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    place = device()
-    network.to(place, memory_format=torch.channels_last)
-    decayed = [weight for weight in network.parameters() if weight.ndim > 1]
-    others = [weight for weight in network.parameters() if weight.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": schedule.decay}, {"params": others, "weight_decay": 0.0}]
-    )
-    keep = 0.5 ** (1 / schedule.averaging)
-    averaged = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(keep), use_buffers=True
-    )
-    run = _Run(network, averaged, optimiser, folder)
+    run = _Run.of(network.to(device(), memory_format=torch.channels_last), schedule, folder)
     first = run.resume()
-    saved, sums, seen, began = time.monotonic(), dict[str, float](), 0, time.monotonic()
+    began = saved = time.monotonic()
+    points: list[Losses] = []
     with _progress() as progress:
         bar = progress.add_task(folder.name, total=schedule.steps, completed=first, figures="")
         for step, batch in zip(range(first, schedule.steps), _prefetched(batches, first, schedule.steps), strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = _rate(schedule, step)
-            network.train()
-            parts = losses(network, tuple(array.to(place) for array in batch))
-            total = torch.stack(list(parts.values())).sum()
-            optimiser.zero_grad(set_to_none=True)
-            total.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            averaged.update_parameters(network)
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
-            seen += 1
-            last = step + 1 == schedule.steps
-            if seen == schedule.log or last:
-                figures = {name: value / seen for name, value in sums.items()}
-                if judge and ((step + 1) % judge_every < schedule.log or last):
-                    averaged.module.eval()
-                    figures |= judge(averaged.module)
-                run.note(step + 1, figures, time.monotonic() - began)
+            points.append(run.learn(step, losses, batch))
+            done, last = step + 1, step + 1 == schedule.steps
+            if done % schedule.log == 0 or last:
+                figures = {name: float(np.mean([float(point[name]) for point in points])) for name in points[0]}
+                if judge and (done % schedule.judge == 0 or last):
+                    figures |= judge(run.averaged.module)
+                run.note(done, figures, time.monotonic() - began)
                 progress.update(bar, figures="  ".join(f"{name} {value:.4f}" for name, value in figures.items()))
-                sums, seen = {}, 0
-            progress.update(bar, completed=step + 1)
-            if last or time.monotonic() - saved > schedule.save_s:
-                run.save(step + 1)
+                points = []
+            progress.update(bar, completed=done)
+            if last or time.monotonic() - saved > SAVE_S:
+                run.save(done)
                 saved = time.monotonic()
-    kept: nn.Module = averaged.module.eval().cpu()
+    kept: nn.Module = run.averaged.module.cpu()
     torch.save(kept.state_dict(), folder / WEIGHTS)
     return kept
 
@@ -138,9 +121,34 @@ def load(network: nn.Module, folder: Path) -> nn.Module:
 @dataclass(frozen=True, slots=True)
 class _Run:
     network: nn.Module
-    averaged: nn.Module
+    averaged: torch.optim.swa_utils.AveragedModel
     optimiser: torch.optim.Optimizer
+    schedule: Schedule
     folder: Path
+
+    @classmethod
+    def of(cls, network: nn.Module, schedule: Schedule, folder: Path) -> _Run:
+        keep = torch.optim.swa_utils.get_ema_multi_avg_fn(0.5 ** (1 / schedule.averaging))
+        averaged = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=keep, use_buffers=True).eval()
+        weights = list(network.parameters())
+        groups = [
+            {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": schedule.decay},
+            {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return cls(network, averaged, torch.optim.AdamW(groups), schedule, folder)
+
+    def learn(self, step: int, losses: Callable[[nn.Module, Batch], Losses], batch: Batch) -> Losses:
+        """One step; the parts of its loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(self.schedule, step)
+        self.network.train()
+        parts = losses(self.network, tuple(array.to(device()) for array in batch))
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.averaged.update_parameters(self.network)
+        return {name: part.detach() for name, part in parts.items()}
 
     def save(self, step: int) -> None:
         part = self.folder / "checkpoint.part"
@@ -152,7 +160,7 @@ class _Run:
         file = self.folder / "checkpoint.pt"
         if not file.exists():
             return 0
-        state = torch.load(file, weights_only=True)
+        state = torch.load(file, map_location=device(), weights_only=True)
         for name, item in self._items():
             item.load_state_dict(state[name])
         console.print(f"goes on at step {state['step']} ({file})")

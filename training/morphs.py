@@ -47,15 +47,18 @@ class Faces:
             image = cover(image, generator)
         return degrade(image, generator, 0.2)
 
-    def varied(self, row: int, generator: np.random.Generator) -> Image:
-        """uint8 [112, 112, 3]: one of the portraits, still the person it was."""
-        image = self._images[row]
-        image = np.asarray(image[:, ::-1] if generator.random() < 0.5 else image, np.uint8)
-        return degrade(recolour(place(image, generator), generator, 0.6), generator, 0.15)
-
     def _draw(self, generator: np.random.Generator) -> Image:
-        image = self._images[int(np.searchsorted(self._heap, generator.random(), side="right"))]
-        return np.asarray(image[:, ::-1] if generator.random() < 0.5 else image, np.uint8)
+        return mirrored(self._images[int(np.searchsorted(self._heap, generator.random(), side="right"))], generator)
+
+
+def varied(portrait: Image, generator: np.random.Generator) -> Image:
+    """uint8 [112, 112, 3] of a portrait: still the person it was."""
+    return degrade(recolour(place(mirrored(portrait, generator), generator), generator, 0.6), generator, 0.15)
+
+
+def mirrored(image: Image, generator: np.random.Generator) -> Image:
+    """Or not."""
+    return np.asarray(image[:, ::-1] if generator.random() < 0.5 else image, np.uint8)
 
 
 def blend(one: Image, other: Image, generator: np.random.Generator) -> Image:

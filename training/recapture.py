@@ -35,7 +35,7 @@ def recapture(image: Image, box: Box, behind: Image, generator: np.random.Genera
     to_scene = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), float(generator.normal(0, 6)), scale)
     to_scene[:, 2] = to_scene[:, 2] + side * generator.uniform(0.35, 0.65, 2) - middle
     tilt = np.vstack([to_scene, [*generator.normal(0, 0.06 / max(part.shape[:2]), 2), 1.0]])
-    laid = cv2.warpPerspective(part, tilt, (side, side), flags=cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR)
+    laid = cv2.warpPerspective(part, tilt, (side, side))
     opacity = cv2.warpPerspective(np.ones(part.shape[:2], np.float32), tilt, (side, side))[:, :, None]
     scene = laid * opacity + behind * (1 - opacity)
     centre = tilt @ np.array([*middle, 1.0])

@@ -11,7 +11,7 @@ import numpy as np
 from cli.bench.accuracy_table import pipeline_with
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
-from facesocial.results import Image, Tensor
+from facesocial.results import Embedding, Image, Tensor
 from models.catalogue import load_catalogue
 from models.library import Library
 from models.pull import Installer
@@ -44,17 +44,16 @@ class Teacher:
 
     Args:
         capability: of faces, with a network of one input.
-        threads: of one run.
     """
 
-    def __init__(self, capability: Capability, threads: int = 1) -> None:
+    def __init__(self, capability: Capability) -> None:
         (spec,) = (spec for spec in load_catalogue().pack("permissive") if spec.capability is capability)
         installed = library().store.find(spec)
         if installed is None:
             raise RuntimeError(f"{spec.name} was not pulled")
         self.spec = installed.spec
         self.adapter = face_adapter(self.spec)
-        self._core = LeasedCore(OnnxModel(installed, CpuSettings(session_threads=threads)), CpuArbiter())
+        self._core = LeasedCore(OnnxModel(installed, CpuSettings(session_threads=1)), CpuArbiter())
 
     def read(self, crops: Sequence[Image]) -> Iterator[Any]:
         """The adapter's results, one for each crop."""
@@ -64,4 +63,11 @@ class Teacher:
 
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """float32 [n, d] of length one, of aligned 112×112 crops."""
-        return np.stack([embedding.vector for embedding in self.read(crops)])
+        said: Iterator[Embedding] = self.read(crops)
+        return np.stack([embedding.vector for embedding in said])
+
+
+@cache
+def teacher(capability: Capability) -> Teacher:
+    """The one of this process."""
+    return Teacher(capability)

@@ -51,21 +51,21 @@ def mesonet(data: Path) -> Iterator[Crop]:
     """Crops of the MesoNet validation set; positive means deepfake; grouped by video."""
     for folder in ("real", "deepfake"):
         for file in sorted((data / "mesonet" / folder).iterdir()):
-            yield Crop(_read(file), f"{folder}/{file.name.split('_')[0]}", folder == "deepfake")
+            yield Crop(read(file), f"{folder}/{file.name.split('_')[0]}", folder == "deepfake")
 
 
 def nuaa(data: Path) -> Iterator[Crop]:
     """Crops of NUAA; positive means live; grouped by person."""
     for folder in ("client", "imposter"):
         for file in sorted((data / "nuaa" / folder).iterdir()):
-            yield Crop(_read(file), file.name.split("_")[0], folder == "client")
+            yield Crop(read(file), file.name.split("_")[0], folder == "client")
 
 
 def utkface(data: Path) -> Iterator[Person]:
     """UTKFace crops; the name holds age and gender (1 = female)."""
     for file in sorted((data / "utkface").iterdir()):
         age, gender, *_ = file.name.split("_")
-        yield Person(_read(file), int(age), gender == "1")
+        yield Person(read(file), int(age), gender == "1")
 
 
 def judged(data: Path) -> Iterator[Path]:
@@ -85,7 +85,12 @@ def encoded(image: Image) -> bytes:
     return bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
 
 
-def _read(file: Path) -> Image:
+def read(file: Path) -> Image:
+    """uint8 [h, w, 3] BGR.
+
+    Raises:
+        ValueError: it is no picture.
+    """
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"not a picture: {file.name}")

@@ -157,3 +157,13 @@ def test_crops_ask_for_the_resolution_they_need(width: int) -> None:
 def test_equal_rules_are_equal() -> None:
     """So that equal crops are cut once."""
     assert len({AlignedCrop(), AlignedCrop(), SquareCrop(1, (9, 9)), SquareCrop(1, (9, 9))}) == 2
+
+
+def test_a_margin_is_more_of_the_same() -> None:
+    """The middle is what is cut without."""
+    face = Face((40, 40, 160, 180), 1.0, (ARCFACE_TEMPLATE * 1.3 + 30).astype(np.float32))
+    plain, wide = (AlignedCrop(margin=margin).cut(Source(gradient(220, 220)), face) for margin in (0, 24))
+    assert plain is not None
+    assert wide is not None
+    assert wide.shape == (160, 160, 3)
+    assert cv2.absdiff(wide[24:-24, 24:-24], plain).max() <= 1

@@ -49,8 +49,8 @@ class Detector(nn.Module):
         for coarse in (1, 0):
             levels[coarse] = levels[coarse] + nn.functional.interpolate(levels[coarse + 1], scale_factor=2.0)
         cells = [
-            self._cells(self.values(self.head(smooth(level))), scale)
-            for smooth, level, scale in zip(self.smooth, levels, self.scale, strict=True)
+            self._cells(self.values(self.head(smooth(level))), self.scale[number])
+            for number, (smooth, level) in enumerate(zip(self.smooth, levels, strict=True))
         ]
         return torch.cat(cells, dim=1)
 

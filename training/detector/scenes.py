@@ -90,12 +90,13 @@ def _paste(
     turn = float(np.clip(generator.normal(0, 9), -30, 30))
     to_scene = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), turn, scale)
     to_scene[:, 2] = to_scene[:, 2] + generator.uniform(-0.05, 1.05, 2) * SIDE - middle
-    pixels, from_pixels = recolour(source.image, generator, 0.6), to_scene.copy()
+    pixels, from_pixels = source.image, to_scene.copy()
     if scale < 0.5:  # bilinear alone would skip pixels
         share = max(2 * scale, 8 / min(pixels.shape[:2]))
         pixels = np.asarray(cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
         mask = np.asarray(cv2.resize(mask, pixels.shape[1::-1], interpolation=cv2.INTER_AREA), np.float32)
         from_pixels[:, :2] = to_scene[:, :2] / share
+    pixels = recolour(pixels, generator, 0.6)
     laid, opacity = (cv2.warpAffine(layer, from_pixels, (SIDE, SIDE)) for layer in (pixels, mask))
     image[:] = laid * opacity[:, :, None] + image * (1 - opacity[:, :, None])
     owner[opacity > 0.5] = part

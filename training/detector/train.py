@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -9,24 +10,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.backgrounds import LEARNED, backgrounds
+from facesocial.results import Image
 from training.blocks import pixels
 from training.detector.network import Detector
 from training.detector.scenes import SIDE, Stage
 from training.detector.sources import sources
 from training.detector.targets import losses, targets
 from training.loop import Batch, Losses, Schedule, fit
+from training.pictures import Photograph
 
 BATCH: Final = 24
 SEED: Final = 20261126
 
 
-def train(data: Path, cache: Path, folder: Path, steps: int, left_out: frozenset[str] = frozenset()) -> nn.Module:
-    """The trained network; nothing is learned from the groups (persons, videos) left out."""
+def train(photographs: Iterable[Photograph], backgrounds: list[Image], folder: Path, steps: int) -> nn.Module:
+    """The trained network."""
     torch.manual_seed(SEED)
-    learned = [source for source in sources(data, cache) if source.group not in left_out]
-    stage = Stage(learned, backgrounds(LEARNED, cache), SEED)
-    return fit(Detector(), lambda step: batch(stage, step), judged, Schedule(steps, rate=4e-3, warmup=500), folder)
+    stage = Stage(sources(photographs), backgrounds, SEED)
+    return fit(Detector(), lambda step: batch(stage, step), judged, Schedule(steps, rate=4e-3), folder)
 
 
 def batch(stage: Stage, step: int) -> Batch:

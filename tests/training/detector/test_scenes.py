@@ -19,7 +19,7 @@ def stage() -> Stage:
     """One source: a grey picture whose face is red; one green background."""
     image = np.full((150, 150, 3), 128, np.uint8)
     image[30:120, 40:110] = (10, 10, 240)
-    source = Source(image, BOX, POINTS, np.array([True]), "nobody")
+    source = Source(image, BOX, POINTS, np.array([True]))
     return Stage([source], [np.full((400, 400, 3), (60, 130, 60), np.uint8)], 3)
 
 
@@ -59,7 +59,7 @@ def test_a_number_is_a_scene(stage: Stage) -> None:
 
 def test_mirrored_twice_is_the_same() -> None:
     """And once, the left eye is the right one."""
-    source = Source(np.zeros((150, 150, 3), np.uint8), BOX, POINTS, np.array([True]), "nobody")
+    source = Source(np.zeros((150, 150, 3), np.uint8), BOX, POINTS, np.array([True]))
     once = source.mirrored()
     assert once.points[0, 0].tolist() == [58, 62]
     assert np.array_equal(once.mirrored().points, POINTS)
