@@ -91,9 +91,12 @@ def recognition(pipeline: Pipeline, data: Path, every: int = 1) -> Recognition:
     )
 
 
-def deepfake(pipeline: Pipeline, data: Path) -> Binary:
-    """MesoNet's validation crops, each given as the face: YuNet's box is 1/1.09 of them, our crop 1.1 boxes."""
-    crops = list(datasets.mesonet(data))
+def deepfake(pipeline: Pipeline, data: Path, every: int = 1) -> Binary:
+    """MesoNet's validation crops, each given as the face: YuNet's box is 1/1.09 of them, our crop 1.1 boxes.
+
+    Of the crops every n-th, from the first.
+    """
+    crops = list(datasets.mesonet(data))[::every]
     scores = [_score(pipeline, crop, Task.DEEPFAKE, 1.1) for crop in crops]
     return _binary(np.array(scores), crops)
 

@@ -23,6 +23,14 @@ def test_every_face_of_the_group_picture(library: Library, detector: str) -> Non
     assert len(report.faces) == 6
 
 
+def test_lfw_in_short(library: Library, data: Path) -> None:
+    """Every tenth pair (300)."""
+    figures = accuracy.recognition(pipeline_with(library, "yunet_n_dynamic"), data, every=10)
+    assert figures.accuracy.value >= 0.97
+    assert figures.without_face == 0
+
+
+@pytest.mark.load
 @pytest.mark.parametrize(("detector", "least"), [("yunet_n_dynamic", 0.985), ("scrfd_2.5g", 0.99)])
 def test_lfw(library: Library, data: Path, detector: str, least: float) -> None:
     """LFW folds 0–4, pictures as they are, aligned by the detector."""
@@ -35,6 +43,12 @@ def test_lfw(library: Library, data: Path, detector: str, least: float) -> None:
         assert threshold.value == pytest.approx(figures.threshold.value, abs=0.002), "the catalogue's figure is stale"
 
 
+def test_mesonet_set_in_short(library: Library, data: Path) -> None:
+    """Every tenth crop (261)."""
+    assert accuracy.deepfake(pipeline_with(library, "yunet_n_dynamic"), data, every=10).auc.value >= 0.94
+
+
+@pytest.mark.load
 def test_mesonet_set(library: Library, data: Path) -> None:
     """MesoNet's validation crops, given as the face."""
     figures = accuracy.deepfake(pipeline_with(library, "yunet_n_dynamic"), data)
@@ -111,6 +125,7 @@ def test_meso4(library: Library, data: Path) -> None:
     assert verdict(accuracy.deepfake(pipeline, data).auc, MESONET["meso4_df"]) == "within"
 
 
+@pytest.mark.load
 def test_genderage_v1(library: Library, data: Path) -> None:
     """Aligned by SCRFD, as the reference: the age within, the gender below it (docs/benchmarks.md), and not lower."""
     pipeline = pipeline_with(library, "scrfd_2.5g", {Capability.DEMOGRAPHICS: "genderage_v1"})
