@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from os import cpu_count
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -38,12 +40,17 @@ def bank(lesson: Lesson, size: int, folder: Path) -> Bank:
     """At least `size` crops in whole chunks; those that are in `folder` already are not made again."""
     folder.mkdir(parents=True, exist_ok=True)
     chunks = range(-(-size // CHUNK))
-    for chunk in track(chunks, "making faces and asking the teacher"):
-        if not _labels(folder, chunk).exists():
-            images, labels = lesson(range(chunk * CHUNK, (chunk + 1) * CHUNK))
-            np.save(_images(folder, chunk), images)
-            np.save(part := folder / "part.npy", labels)
-            part.replace(_labels(folder, chunk))  # last: where it is, the chunk is whole
+    missing = [chunk for chunk in chunks if not _labels(folder, chunk).exists()]
+
+    def add(chunk: int) -> None:
+        images, labels = lesson(range(chunk * CHUNK, (chunk + 1) * CHUNK))
+        np.save(_images(folder, chunk), images)
+        np.save(part := folder / f"{chunk:04}-part.npy", labels)
+        part.replace(_labels(folder, chunk))  # last: where it is, the chunk is whole
+
+    with ThreadPoolExecutor(cpu_count()) as threads:
+        for _ in track(threads.map(add, missing), "making faces and asking the teacher", len(missing)):
+            pass
     return Bank(
         tuple(np.load(_images(folder, chunk), mmap_mode="r") for chunk in chunks),
         np.concatenate([np.load(_labels(folder, chunk)) for chunk in chunks]),
