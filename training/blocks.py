@@ -17,6 +17,13 @@ def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3, groups: in
     )
 
 
+def patches(inputs: int, outputs: int) -> nn.Sequential:
+    """A quarter of the sides in one step: maps of half the sides cost a third of a small network's training."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 6, 4, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
 class Residual(nn.Module):
     """Two dense 3×3 convolutions around a short cut."""
 

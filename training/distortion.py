@@ -10,16 +10,15 @@ from facesocial.results import Image
 
 def recolour(image: Image, generator: np.random.Generator, strength: float = 1.0) -> Image:
     """Brightness, contrast, gamma, saturation and white balance; at times grey."""
-    pixels = image.astype(np.float32) / 255
-    pixels **= np.float32(np.exp(generator.normal(0, 0.25 * strength)))
-    pixels *= np.exp(generator.normal(0, 0.06 * strength, 3)).astype(np.float32) * np.float32(
-        np.exp(generator.normal(0, 0.15 * strength))
+    curve = np.linspace(0, 1, 256, dtype=np.float32)[:, None] ** np.float32(
+        np.exp(generator.normal(0, 0.25 * strength))
     )
-    pixels += np.float32(generator.normal(0, 0.05 * strength))
-    grey = pixels.mean(axis=2, keepdims=True)
+    curve = curve * np.exp(generator.normal(0, 0.06 * strength, 3) + generator.normal(0, 0.15 * strength))
+    curve = np.clip((curve + generator.normal(0, 0.05 * strength)) * 255, 0, 255)
     saturation = 0.0 if generator.random() < 0.06 * strength else float(np.exp(generator.normal(0, 0.25 * strength)))
-    pixels = grey + np.float32(saturation) * (pixels - grey)
-    return np.asarray(np.clip(pixels * 255, 0, 255), np.uint8)
+    image = np.asarray(cv2.LUT(image, np.rint(curve).astype(np.uint8).reshape(1, 256, 3)), np.uint8)
+    to_grey = np.eye(3) * saturation + (1 - saturation) / 3
+    return np.asarray(cv2.transform(image, to_grey), np.uint8)
 
 
 def soften(image: Image, generator: np.random.Generator, most: float = 2.0) -> Image:

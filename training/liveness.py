@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cli.bench import datasets
 from cli.bench.metrics import auc
 from facesocial.results import Face, Image
-from runners.crops import ShiftedCrop
+from runners.liveness.starter import CROPS
 from training.backgrounds import sample
 from training.blocks import hedged, pixels, trunk
 from training.detector.sources import Source
@@ -24,9 +24,6 @@ from training.pictures import Whole
 from training.recapture import recapture
 
 SIDE: Final = 80
-NEAR, WIDE = 1.0, 2.7
-"""Side of either crop as a multiple of the face box; MiniFASNet's are 2.7 and 4."""
-
 BATCH: Final = 48
 SEED: Final = 20261129
 SCENE: Final = 320
@@ -55,7 +52,7 @@ def views(image: Image, box: tuple[float, float, float, float]) -> tuple[Image, 
         ValueError: the box has no area.
     """
     face, source = Face(box, 1.0, None), Whole(image)
-    near, wide = (ShiftedCrop(scale, (SIDE, SIDE)).cut(source, face) for scale in (NEAR, WIDE))
+    near, wide = (crop.cut(source, face) for crop in CROPS)
     if near is None or wide is None:
         raise ValueError("a box without area")
     return near, wide

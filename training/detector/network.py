@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from training.blocks import Separable, conv
+from training.blocks import Separable, conv, patches
 
 STRIDES: Final = (8, 16, 32)
 WIDTH: Final = 48
@@ -27,10 +27,10 @@ class Detector(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(conv(3, 16, 2), conv(16, 24, 2), Separable(24))
+        self.stem = patches(3, 32)
         self.stages = nn.ModuleList(
             nn.Sequential(conv(inputs, outputs, 2), Separable(outputs), Separable(outputs))
-            for inputs, outputs in ((24, 48), (48, 64), (64, 96))
+            for inputs, outputs in ((32, 48), (48, 64), (64, 96))
         )
         self.lateral = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1) for channels in (48, 64, 96))
         self.smooth = nn.ModuleList(Separable(WIDTH) for _ in STRIDES)

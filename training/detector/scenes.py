@@ -96,15 +96,27 @@ def _paste(
         pixels = np.asarray(cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
         mask = np.asarray(cv2.resize(mask, pixels.shape[1::-1], interpolation=cv2.INTER_AREA), np.float32)
         from_pixels[:, :2] = to_scene[:, :2] / share
-    pixels = recolour(pixels, generator, 0.6)
-    laid, opacity = (cv2.warpAffine(layer, from_pixels, (SIDE, SIDE)) for layer in (pixels, mask))
-    image[:] = laid * opacity[:, :, None] + image * (1 - opacity[:, :, None])
-    owner[opacity > 0.5] = part
+    rows, columns = _covered(pixels.shape[1], pixels.shape[0], from_pixels)
+    if rows.start < rows.stop and columns.start < columns.stop:
+        from_pixels[:, 2] -= columns.start, rows.start
+        size = columns.stop - columns.start, rows.stop - rows.start
+        pixels = recolour(pixels, generator, 0.6)
+        laid, opacity = (cv2.warpAffine(layer, from_pixels, size) for layer in (pixels, mask))
+        image[rows, columns] = cv2.blendLinear(laid, image[rows, columns], opacity, 1 - opacity)
+        owner[rows, columns][opacity > 0.5] = part
     points = source.points @ to_scene[:, :2].T + to_scene[:, 2]
     centres = (source.boxes[:, :2] + source.boxes[:, 2:]) / 2 @ to_scene[:, :2].T + to_scene[:, 2]
     halves = (source.boxes[:, 2:] - source.boxes[:, :2]) * scale / 2
     boxes = np.concatenate([centres - halves, centres + halves], axis=1)
     return boxes.astype(np.float32), points.astype(np.float32)
+
+
+def _covered(width: int, height: int, to_scene: NDArray[np.float64]) -> tuple[slice, slice]:
+    """Rows and columns of the scene that a picture of this size may reach; empty when it lies outside."""
+    corners = np.array([(0, 0, 1), (width, 0, 1), (0, height, 1), (width, height, 1)]) @ to_scene.T
+    low = np.clip(np.floor(corners.min(axis=0)), 0, SIDE).astype(int).tolist()
+    high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, SIDE).astype(int).tolist()
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _mask(source: Source, generator: np.random.Generator) -> NDArray[np.float32]:
