@@ -27,6 +27,7 @@ from facesocial.configuration import Configuration, load_configuration
 from facesocial.errors import ConfigurationError
 from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
+from models import starter
 from models.library import Library
 from runners.sessions import supports_cuda
 from vram_policy import device
@@ -47,12 +48,24 @@ def _resolution(configuration: Configuration) -> Resolution:
         return inherited(os.environ)
     if os.environ.get(BUILD):
         return everything(make_runtime())
-    Library.open().check(configuration.models.required)
+    library = Library.open()
+    if configuration.models.starter:
+        _start_with(library)
+    library.check(configuration.models.required)
     cards = choose(configuration.vram.gpu, _usable(device.cards()), os.environ.get("CUDA_VISIBLE_DEVICES"))
     resolution = resolve(configuration, cards, is_wsl(platform.release()), make_runtime())
     refuse_unsafe_sockets(os.environ, platform.release(), resolution.processes)
     publish(resolution, os.environ)  # type: ignore[arg-type]  # behaves as a dict
     return resolution
+
+
+def _start_with(library: Library) -> None:
+    """What nothing serves gets its starter model; a store that cannot be written is left as it is, said aloud."""
+    try:
+        for model in starter.install(library):
+            log.info("serves the starter model inside the package", model=model.tag, terms=model.spec.licence.name)
+    except OSError as error:
+        log.warning("the starter models cannot be registered", reason=error.strerror)
 
 
 def _usable(found: tuple[device.Description, ...]) -> tuple[device.Description, ...]:

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cli.models import open_installer
 from cli.process import Service
-from facesocial.errors import FaceSocialError
+from facesocial.errors import DownloadError, FaceSocialError
 
 OUTPUT = Path("facesocial-demo.jpg")
 progress = Console(stderr=True)
@@ -26,7 +27,10 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the answer alone on stdout")] = False,
 ) -> None:
-    """Pull the permissive models, start the service, send it a picture and show what it says."""
+    """Pull the permissive models, start the service, send it a picture and show what it says.
+
+    Where no model host can be reached the starter models inside the package answer.
+    """
     picture = image or sample()
     _check(picture)
     _pull()
@@ -77,11 +81,24 @@ def _check(picture: Path) -> None:
 
 
 def _pull() -> None:
-    """Bring the permissive pack in; what is installed already costs nothing."""
-    from models.catalogue import load_catalogue
+    """Bring the permissive pack in; what is installed already costs nothing.
 
-    with open_installer() as installer:
-        installer.pull(load_catalogue().pack("permissive"))
+    Raises:
+        FaceSocialError: it cannot be had, and the configuration forbids the starter models.
+    """
+    from facesocial.configuration import load_configuration
+    from models.catalogue import STARTER, load_catalogue
+
+    catalogue = load_catalogue()
+    try:
+        with open_installer() as installer:
+            installer.pull(catalogue.pack(catalogue.default_pack))
+    except DownloadError as error:
+        if not load_configuration().models.starter:
+            raise
+        terms = catalogue.pack(STARTER)[0].licence.name
+        progress.print(f"[dim]{escape(str(error))}[/dim]")
+        progress.print(f"so the starter models inside the package do the job ({terms}; commercial use: no)")
 
 
 def table(faces: list[dict[str, Any]]) -> Table:

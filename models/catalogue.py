@@ -47,6 +47,9 @@ class Archive(_Entry):
 class Source(_Entry):
     """One file of a model. The urls are tried in order; any of them, or the archive, must give exactly these bytes."""
 
+    packaged: str | None = Field(
+        default=None, pattern=r"^[a-z0-9_]+\.onnx$", description="a file in models/starter/: no host is asked"
+    )
     urls: tuple[Url, ...] = Field(default=(), description="empty: only in the archive, or only by import")
     sha256: Digest
     bytes: int | None = Field(default=None, gt=0, description="None: the publisher does not state it")
@@ -55,6 +58,8 @@ class Source(_Entry):
     @property
     def file_name(self) -> str:
         """What a person calls the file."""
+        if self.packaged:
+            return self.packaged
         if self.urls:
             return self.urls[0].rpartition("/")[2]
         return self.archive.member if self.archive else self.sha256
@@ -112,6 +117,7 @@ class Quantisation(_Entry):
 ADAPTERS: Final = frozenset(
     {
         (Capability.DETECTION, "scrfd"),
+        (Capability.DETECTION, "starter"),
         (Capability.DETECTION, "ultraface"),
         (Capability.DETECTION, "yolov10_face"),
         (Capability.DETECTION, "yolov5_face"),
@@ -121,14 +127,20 @@ ADAPTERS: Final = frozenset(
         (Capability.RECOGNITION, "sface"),
         (Capability.LIVENESS, "hairymax"),
         (Capability.LIVENESS, "minifasnet"),
+        (Capability.LIVENESS, "starter"),
         (Capability.DEEPFAKE, "mesonet"),
+        (Capability.DEEPFAKE, "starter"),
         (Capability.DEMOGRAPHICS, "faceapi"),
         (Capability.DEMOGRAPHICS, "insightface_96"),
         (Capability.DEMOGRAPHICS, "insightface_v1"),
+        (Capability.DEMOGRAPHICS, "starter"),
         (Capability.MESH, "face_landmarker"),
     }
 )
 """What runners/ can read, as capability and architecture; a test of runners/library.py keeps the two alike."""
+
+STARTER: Final = "starter"
+"""The pack inside the package."""
 
 DECIDING: Final = (Capability.RECOGNITION, Capability.LIVENESS, Capability.DEEPFAKE)
 """Capabilities that answer yes or no, and so need a threshold."""
@@ -188,9 +200,12 @@ class ModelSpec(_Entry):
     def caveat(self) -> str:
         """What to know about its scores; empty: nothing."""
         borrowed = self.threshold is not None and not self.threshold.calibrated
-        return "; ".join(
-            filter(None, (self.limits, "the threshold is the publisher's, not calibrated by us" * borrowed))
+        remarks = (
+            self.limits,
+            "the threshold is the publisher's, not calibrated by us" * borrowed,
+            f"{self.licence.name}; commercial use: no" * (STARTER in self.packs),  # nobody was asked to accept it
         )
+        return "; ".join(filter(None, remarks))
 
     @property
     def served_sha256(self) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +77,8 @@ class Downloader:
             DownloadError: no place gave the file; the message names each and why.
             ModelIntegrityError: a place answered, with other bytes than the catalogue says, and no other had them.
         """
+        if source.packaged:
+            return _packaged(source.packaged, source.sha256)
         try:
             return self._download(source, progress)
         except (DownloadError, ModelIntegrityError) as direct:
@@ -179,6 +182,15 @@ class Downloader:
             if not same_place and (self._mirror or request.url.scheme != "https"):
                 raise _SourceError(f"redirects to {request.url.scheme}://{request.url.host}, which is refused")
         raise _SourceError(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _packaged(name: str, sha256: str) -> Path:
+    file = Path(str(resources.files("models").joinpath("starter", name)))
+    if not file.is_file():
+        raise DownloadError("this installation lacks the file: install FaceSocial again")
+    if _digest(file) != sha256:
+        raise ModelIntegrityError("this installation has other bytes than the catalogue says: install FaceSocial again")
+    return file
 
 
 def _copy(place: Path, part: Path, limit: int, progress: Progress) -> None:

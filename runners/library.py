@@ -19,11 +19,14 @@ from runners.base import FaceAdapter, FaceRunner, Runner
 from runners.batching import joined
 from runners.core import LeasedCore
 from runners.deepfake.mesonet import MesoNet
+from runners.deepfake.starter import StarterDeepfake
 from runners.demographics.faceapi import FaceApi
 from runners.demographics.insightface_96 import InsightFace96
 from runners.demographics.insightface_v1 import InsightFaceV1
+from runners.demographics.starter import StarterDemographics
 from runners.detection.base import DetectionAdapter, DetectionRunner
 from runners.detection.scrfd import Scrfd
+from runners.detection.starter import StarterDetector
 from runners.detection.ultraface import UltraFace
 from runners.detection.yolov5_face import YoloV5Face
 from runners.detection.yolov8_face import YoloV8Face
@@ -31,6 +34,7 @@ from runners.detection.yolov10_face import YoloV10Face
 from runners.detection.yunet import YuNet
 from runners.liveness.hairymax import Hairymax
 from runners.liveness.minifasnet import MiniFasNet
+from runners.liveness.starter import StarterLiveness
 from runners.mesh.face_landmarker import FaceLandmarker, MeshRunner
 from runners.recognition.arcface import ArcFace
 from runners.serving import AnyRunner, Reason, Serving
@@ -39,6 +43,7 @@ from vram_policy import Arbiter
 
 DETECTORS: Final[dict[str, Callable[[ModelSpec], DetectionAdapter]]] = {
     "scrfd": Scrfd,
+    "starter": StarterDetector,
     "ultraface": UltraFace,
     "yolov10_face": YoloV10Face,
     "yolov5_face": YoloV5Face,
@@ -51,10 +56,13 @@ FACE_ADAPTERS: Final[dict[tuple[Capability, str], Callable[[ModelSpec], FaceAdap
     (Capability.RECOGNITION, "sface"): ArcFace,
     (Capability.LIVENESS, "hairymax"): Hairymax,
     (Capability.LIVENESS, "minifasnet"): MiniFasNet,
+    (Capability.LIVENESS, "starter"): StarterLiveness,
     (Capability.DEEPFAKE, "mesonet"): MesoNet,
+    (Capability.DEEPFAKE, "starter"): StarterDeepfake,
     (Capability.DEMOGRAPHICS, "faceapi"): FaceApi,
     (Capability.DEMOGRAPHICS, "insightface_96"): InsightFace96,
     (Capability.DEMOGRAPHICS, "insightface_v1"): InsightFaceV1,
+    (Capability.DEMOGRAPHICS, "starter"): StarterDemographics,
 }
 
 

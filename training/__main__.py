@@ -36,7 +36,7 @@ def main(threads: int = 0) -> None:
 
 
 @app.command()
-def embedder(data: Data, fold: Fold = None, crops: int = 160_000, steps: int = 8_000, work: Path = WORK) -> None:
+def embedder(data: Data, fold: Fold = None, crops: int = 65_536, steps: int = 4_000, work: Path = WORK) -> None:
     """The embedder; with a fold left out it is judged on it."""
     folder = _folder(work, "embedder", fold)
     faces = Portraits.of(photographs(data, work))
@@ -45,7 +45,7 @@ def embedder(data: Data, fold: Fold = None, crops: int = 160_000, steps: int = 8
 
 
 @app.command()
-def detector(data: Data, fold: Fold = None, steps: int = 8_000, work: Path = WORK) -> None:
+def detector(data: Data, fold: Fold = None, steps: int = 6_000, work: Path = WORK) -> None:
     """The detector."""
     folder = _folder(work, "detector", fold)
     left_out = frozenset() if fold is None else persons_of(data, fold)
@@ -55,7 +55,7 @@ def detector(data: Data, fold: Fold = None, steps: int = 8_000, work: Path = WOR
 
 
 @app.command()
-def deepfake(data: Data, steps: int = 1_500, work: Path = WORK) -> None:
+def deepfake(data: Data, steps: int = 500, work: Path = WORK) -> None:
     """The deepfake detector: once for each fold left out, then on everything."""
     crops = forgery.Crops.of(data)
     folds = crops.folds()
@@ -68,7 +68,7 @@ def deepfake(data: Data, steps: int = 1_500, work: Path = WORK) -> None:
 
 
 @app.command()
-def liveness(data: Data, steps: int = 2_000, work: Path = WORK) -> None:
+def liveness(data: Data, steps: int = 500, work: Path = WORK) -> None:
     """Liveness: once for each person left out, then on everybody."""
     attempts, rooms = life.Attempts.of(data), backgrounds(LEARNED, work)
     people = sources(photograph for photograph in photographs(data, work) if photograph.origin != "nuaa")
@@ -83,7 +83,7 @@ def liveness(data: Data, steps: int = 2_000, work: Path = WORK) -> None:
 
 
 @app.command()
-def demographics(data: Data, steps: int = 2_000, crops: int = 20_480, work: Path = WORK) -> None:
+def demographics(data: Data, steps: int = 300, crops: int = 20_480, work: Path = WORK) -> None:
     """Age and gender, from the embedder's trunk: once for each fold left out, then on everything."""
     faces, trained = Portraits.of(photographs(data, work)), _folder(work, "embedder")
     folder = _folder(work, "demographics")

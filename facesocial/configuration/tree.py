@@ -141,6 +141,10 @@ class ModelSettings(_Section):
     """Which capabilities must be there for the service to be ready."""
 
     required: tuple[Capability, ...] = (Capability.DETECTION,)
+    starter: bool = Field(
+        default=True,
+        description="what nothing serves gets the starter model inside the package; commercial use of those: no",
+    )
     start_timeout_s: float = Field(
         default=60, gt=0, le=3600, description="a model that has not run by then has failed, until it does"
     )

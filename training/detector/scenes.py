@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -111,7 +111,7 @@ def _paste(
     return boxes.astype(np.float32), points.astype(np.float32)
 
 
-def _covered(width: int, height: int, to_scene: NDArray[np.float64]) -> tuple[slice, slice]:
+def _covered(width: int, height: int, to_scene: NDArray[Any]) -> tuple[slice, slice]:
     """Rows and columns of the scene that a picture of this size may reach; empty when it lies outside."""
     corners = np.array([(0, 0, 1), (width, 0, 1), (0, height, 1), (width, height, 1)]) @ to_scene.T
     low = np.clip(np.floor(corners.min(axis=0)), 0, SIDE).astype(int).tolist()
