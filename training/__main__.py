@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +18,18 @@ from training.detector import train as detection
 from training.detector.scenes import SIDE as CANVAS
 from training.detector.sources import sources
 from training.export import export
+from training.judging import card
+from training.judging.card import shipped
 from training.pictures import persons_of, photographs
 from training.portraits import Portraits
 
 WORK = Path(".cache/training")
-MODEL = "model.onnx"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 Data = Annotated[Path, typer.Option(envvar="FACESOCIAL_TEST_DATA", exists=True, file_okay=False)]
 Fold = Annotated[int | None, typer.Option(help="of LFW, whose persons are left out; default: nobody is")]
+
+Model = Annotated[str, typer.Argument(help=", ".join(card.COURSES))]
 
 
 @app.callback()
@@ -41,63 +45,78 @@ def embedder(data: Data, fold: Fold = None, crops: int = 65_536, steps: int = 4_
     folder = _folder(work, "embedder", fold)
     faces = Portraits.of(photographs(data, work))
     network = embedding.train(faces, data, folder, embedding.Plan(fold, crops, steps))
-    (folder / MODEL).write_bytes(export(network, {"image": (112, 112)}, ["embedding"]))
+    _leave(folder, export(network, {"image": (112, 112)}, ["embedding"]))
 
 
 @app.command()
-def detector(data: Data, fold: Fold = None, steps: int = 6_000, work: Path = WORK) -> None:
+def detector(data: Data, fold: Fold = None, steps: int = 4_500, work: Path = WORK) -> None:
     """The detector."""
     folder = _folder(work, "detector", fold)
     left_out = frozenset() if fold is None else persons_of(data, fold)
     learned = (photograph for photograph in photographs(data, work) if photograph.group not in left_out)
     network = detection.train(learned, backgrounds(LEARNED, work), folder, steps)
-    (folder / MODEL).write_bytes(export(network, {"image": (CANVAS, CANVAS)}, ["cells"], any_size=True))
+    _leave(folder, export(network, {"image": (CANVAS, CANVAS)}, ["cells"], any_size=True))
 
 
 @app.command()
-def deepfake(data: Data, steps: int = 500, work: Path = WORK) -> None:
+def deepfake(data: Data, steps: int = 400, work: Path = WORK) -> None:
     """The deepfake detector: once for each fold left out, then on everything."""
     crops = forgery.Crops.of(data)
-    folds = crops.folds()
-    for fold in range(forgery.FOLDS):
-        out = folds == fold
-        forgery.train(crops.select(~out), _folder(work, "deepfake", fold), steps, crops.select(out))
-    folder = _folder(work, "deepfake")
-    network = forgery.train(crops, folder, steps)
-    (folder / MODEL).write_bytes(export(network, {"image": (forgery.SIDE, forgery.SIDE)}, ["fake"]))
+    folds = forgery.folds_of(crops.groups, crops.fake)
+    for fold in (*range(forgery.FOLDS), None):
+        out, folder = folds == fold, _folder(work, "deepfake", fold)
+        network = forgery.train(crops.select(~out), folder, steps, crops.select(out) if out.any() else None)
+        _leave(folder, export(network, {"image": (forgery.SIDE, forgery.SIDE)}, ["fake"]))
 
 
 @app.command()
 def liveness(data: Data, steps: int = 500, work: Path = WORK) -> None:
-    """Liveness: once for each person left out, then on everybody."""
+    """Liveness: once for each fold of persons left out, then on everybody."""
     attempts, rooms = life.Attempts.of(data), backgrounds(LEARNED, work)
     people = sources(photograph for photograph in photographs(data, work) if photograph.origin != "nuaa")
-    for person in attempts.people:
-        out = attempts.persons == person
-        material = life.Material(attempts.select(~out), people, rooms)
-        life.train(material, _folder(work, "liveness", person), steps, attempts.select(out))
-    folder = _folder(work, "liveness")
-    network = life.train(life.Material(attempts, people, rooms), folder, steps)
     sizes = dict.fromkeys(("near", "wide"), (life.SIDE, life.SIDE))
-    (folder / MODEL).write_bytes(export(network, sizes, ["live"]))
+    folds = attempts.folds()
+    for fold in (*range(life.FOLDS), None):
+        out, folder = folds == fold, _folder(work, "liveness", fold)
+        material = life.Material(attempts.select(~out), people, rooms)
+        network = life.train(material, folder, steps, attempts.select(out) if out.any() else None)
+        _leave(folder, export(network, sizes, ["live"]))
 
 
 @app.command()
 def demographics(data: Data, steps: int = 300, crops: int = 20_480, work: Path = WORK) -> None:
     """Age and gender, from the embedder's trunk: once for each fold left out, then on everything."""
-    faces, trained = Portraits.of(photographs(data, work)), _folder(work, "embedder")
-    folder = _folder(work, "demographics")
-    known, taught = traits.labelled(faces), traits.taught(faces, crops, folder / "bank")
+    faces, trained = Portraits.of(photographs(data, work)), shipped(work, "embedder")
+    known, taught = traits.labelled(faces), traits.taught(faces, crops, work / "demographics" / "bank")
     folds = traits.folds(len(known.images))
-    for fold in range(traits.FOLDS):
-        out = folds == fold
+    for fold in (*range(traits.FOLDS), None):
+        out, folder = folds == fold, _folder(work, "demographics", fold)
         lessons = traits.Lessons(known.select(~out), taught)
-        traits.train(trained, lessons, _folder(work, "demographics", fold), steps, known.select(out))
-    network = traits.train(trained, traits.Lessons(known, taught), folder, steps)
-    (folder / MODEL).write_bytes(export(traits.Answer(network), {"image": (112, 112)}, ["years and female"]))
+        network = traits.train(trained, lessons, folder, steps, known.select(out) if out.any() else None)
+        _leave(folder, export(traits.Answer(network), {"image": (112, 112)}, ["years and female"]))
 
 
-def _folder(work: Path, model: str, left_out: object = None) -> Path:
+@app.command()
+def judge(model: Model, data: Data, work: Path = WORK, write: bool = False) -> None:
+    """The figures of a trained model as float32 and as int8, beside its teacher's; --write puts them into its card."""
+    text = card.judge(card.COURSES[model], work, data)
+    typer.echo(text)
+    if write:
+        typer.echo(card.write(card.COURSES[model], text), err=True)
+
+
+@app.command()
+def ship(model: Model, data: Data, int8: bool = False, work: Path = WORK) -> None:
+    """Copies a trained model into the package and says what the catalogue has to say of it."""
+    file = card.ship(card.COURSES[model], work, data, int8)
+    typer.echo(f"{file}\nsha256: {hashlib.sha256(file.read_bytes()).hexdigest()}\nbytes: {file.stat().st_size}")
+
+
+def _leave(folder: Path, content: bytes) -> None:
+    (folder / card.MODEL).write_bytes(content)
+
+
+def _folder(work: Path, model: str, left_out: int | None = None) -> Path:
     return work / (model if left_out is None else f"{model}-without-{left_out}")
 
 

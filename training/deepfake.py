@@ -65,17 +65,18 @@ class Crops:
         """Those of these rows."""
         return Crops(self.images[rows], self.fake[rows], self.groups[rows])
 
-    def folds(self) -> NDArray[np.int64]:
-        """The fold of each crop: whole videos, real and forged ones spread evenly."""
-        generator, folds = np.random.default_rng(SEED), np.zeros(len(self.groups), np.int64)
-        for kind in (self.fake, ~self.fake):
-            for number, video in enumerate(generator.permutation(np.unique(self.groups[kind]))):
-                folds[self.groups == video] = number % FOLDS
-        return folds
-
     def videos(self, fake: bool) -> list[NDArray[np.int64]]:
         """The rows of each video of this kind."""
         return [np.flatnonzero(self.groups == video) for video in np.unique(self.groups[self.fake == fake])]
+
+
+def folds_of(groups: NDArray[np.str_], fake: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The fold of each crop: whole videos, real and forged ones spread evenly."""
+    generator, folds = np.random.default_rng(SEED), np.zeros(len(groups), np.int64)
+    for kind in (fake, ~fake):
+        for number, video in enumerate(generator.permutation(np.unique(groups[kind]))):
+            folds[groups == video] = number % FOLDS
+    return folds
 
 
 def train(crops: Crops, folder: Path, steps: int, judged: Crops | None = None) -> nn.Module:

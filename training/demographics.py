@@ -91,9 +91,14 @@ class Lessons:
     taught: Bank
 
 
+def of_utkface(portraits: Portraits) -> Portraits:
+    """Those whose age and gender are known."""
+    return portraits.select(portraits.origins == "utkface")
+
+
 def labelled(portraits: Portraits) -> Known:
     """UTKFace: the name holds age and gender, 1 for female."""
-    utk = portraits.select(portraits.origins == "utkface")
+    utk = of_utkface(portraits)
     return Known(utk.images, np.array([name.split("_")[:2] for name in utk.names.tolist()], np.float32))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -33,16 +34,18 @@ def export(
             axes[name] |= {2: "height", 3: "width"}
     examples: tuple[Tensor, ...] = tuple(torch.zeros(ROWS, 3, *size) for size in inputs.values())
     buffer = io.BytesIO()
-    torch.onnx.export(
-        network.eval(),
-        examples,
-        buffer,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_axes=axes,
-        opset_version=OPSET,
-        dynamo=False,  # the newer exporter writes opset 18 and up
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the newer exporter writes opset 18 and up
+        torch.onnx.export(
+            network.eval(),
+            examples,
+            buffer,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
     model = onnx.load_from_string(buffer.getvalue())
     for node in model.graph.node:
         node.doc_string = ""

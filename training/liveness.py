@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from cli.bench import datasets
 from cli.bench.metrics import auc
 from facesocial.results import Face, Image
-from runners.liveness.starter import CROPS
+from models.catalogue import load_catalogue
+from runners.library import face_adapter
 from training.backgrounds import sample
 from training.blocks import hedged, pixels, trunk
 from training.detector.sources import Source
@@ -24,9 +25,13 @@ from training.pictures import Whole
 from training.recapture import recapture
 
 SIDE: Final = 80
+CROPS: Final = face_adapter(load_catalogue().spec("starter_liveness")).crops
+"""Near and wide."""
+
 BATCH: Final = 48
 SEED: Final = 20261129
 SCENE: Final = 320
+FOLDS: Final = 5
 
 
 class Liveness(nn.Module):
@@ -89,6 +94,11 @@ class Attempts:
     def people(self) -> list[str]:
         """Each once."""
         return sorted(set(self.persons.tolist()))
+
+    def folds(self) -> NDArray[np.int64]:
+        """The fold of each crop: whole persons."""
+        order = np.random.default_rng(SEED).permutation(self.people).tolist()
+        return np.array([order.index(person) % FOLDS for person in self.persons.tolist()])
 
 
 @dataclass(frozen=True, slots=True)

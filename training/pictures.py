@@ -125,7 +125,7 @@ def _read(data: Path) -> Iterator[Photograph]:
                 group = f"nuaa/{start}" if origin == "nuaa" else f"mesonet/{kind}/{start}"
                 yield Photograph(read(file), origin, group, f"{kind}/{file.name}")
     for file in sorted((data / "video").iterdir()):
-        for number, frame in enumerate(_frames(file)):
+        for number, frame in enumerate(frames(file)):
             yield Photograph(frame, "video", f"video/{file.stem}", f"{file.name}:{number}")
 
 
@@ -133,7 +133,8 @@ def _person(name: str) -> str:
     return f"lfw/{name.rsplit('_', 1)[0]}"
 
 
-def _frames(file: Path, every: int = 15) -> Iterator[Image]:
+def frames(file: Path, every: int = 15) -> Iterator[Image]:
+    """uint8 [h, w, 3] BGR of every n-th frame of a video."""
     video = cv2.VideoCapture(str(file))
     number = 0
     while video.grab():

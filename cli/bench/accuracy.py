@@ -20,7 +20,7 @@ from cli.bench.metrics import (
 )
 from facesocial.capabilities import Task
 from facesocial.configuration import LimitSettings
-from facesocial.results import Face, Liveness
+from facesocial.results import Demographics, Face, Liveness
 from services.pipeline.header import read_header
 from services.pipeline.picture import Picture
 from services.pipeline.pipeline import Pipeline
@@ -62,14 +62,18 @@ class Demography:
 
 
 def recognition(pipeline: Pipeline, data: Path, every: int = 1) -> Recognition:
-    """LFW pictures as they are; where several faces are found, the largest. Of the pairs every n-th, from the first.
+    """LFW's pairs; of these every n-th, from the first."""
+    return recognition_of(pipeline, data, datasets.lfw_pairs(data)[::every])
+
+
+def recognition_of(pipeline: Pipeline, data: Path, pairs: Sequence[datasets.Pair]) -> Recognition:
+    """LFW pictures as they are; where several faces are found, the largest.
 
     A face without an embedding counts as no face.
     """
-    pairs = datasets.lfw_pairs(data)[::every]
     names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
     place = {name: index for index, name in enumerate(names)}
-    found = [_largest(pipeline, (data / "lfw" / "images" / name).read_bytes(), [Task.EMBED]) for name in names]
+    found = [largest(pipeline, (data / "lfw" / "images" / name).read_bytes(), [Task.EMBED]) for name in names]
     embeddings = [face and face.results[Task.EMBED] for face in found]
     size = next(len(embedding.vector) for embedding in embeddings if embedding)
     vectors = np.stack([embedding.vector if embedding else np.zeros(size, np.float32) for embedding in embeddings])
@@ -97,15 +101,15 @@ def deepfake(pipeline: Pipeline, data: Path, every: int = 1) -> Binary:
     Of the crops every n-th, from the first.
     """
     crops = list(datasets.mesonet(data))[::every]
-    scores = [_score(pipeline, crop, Task.DEEPFAKE, 1.1) for crop in crops]
-    return _binary(np.array(scores), crops)
+    scores = [score(pipeline, crop, Task.DEEPFAKE, 1.1) for crop in crops]
+    return binary(np.array(scores), crops)
 
 
 def liveness(pipeline: Pipeline, data: Path) -> Binary:
     """NUAA's crops, each given as the face: all models but antispoofing_bin_128 want surroundings that they lack."""
     crops = list(datasets.nuaa(data))
-    scores = [_score(pipeline, crop, Task.LIVENESS, 1.0) for crop in crops]
-    return _binary(np.array(scores), crops)
+    scores = [score(pipeline, crop, Task.LIVENESS, 1.0) for crop in crops]
+    return binary(np.array(scores), crops)
 
 
 def liveness_of(pipeline: Pipeline, content: bytes) -> Liveness:
@@ -114,7 +118,7 @@ def liveness_of(pipeline: Pipeline, content: bytes) -> Liveness:
     Raises:
         ValueError: there is no face.
     """
-    face = _largest(pipeline, content, [Task.LIVENESS])
+    face = largest(pipeline, content, [Task.LIVENESS])
     if face is None:
         raise ValueError("no face in the picture")
     result: Liveness = face.results[Task.LIVENESS]
@@ -129,18 +133,25 @@ def samples(pipeline: Pipeline, data: Path) -> tuple[float, ...]:
 
 def demography(pipeline: Pipeline, data: Path) -> Demography:
     """UTKFace crops with a black border of half their side; where several faces are found, the largest."""
-    persons = list(datasets.utkface(data))
-    found = [
-        _largest(pipeline, datasets.encoded(datasets.padded(person.image, 0.5)), [Task.DEMOGRAPHICS])
-        for person in persons
-    ]
-    results = [(face.results[Task.DEMOGRAPHICS], person) for face, person in zip(found, persons, strict=True) if face]
+    return demography_of([(demographics_of(pipeline, person), person) for person in datasets.utkface(data)])
+
+
+def demographics_of(pipeline: Pipeline, person: datasets.Person) -> Demographics | None:
+    """What is said of a UTKFace crop, see `demography`; None: there is no face."""
+    face = largest(pipeline, datasets.encoded(datasets.padded(person.image, 0.5)), [Task.DEMOGRAPHICS])
+    said: Demographics | None = face.results[Task.DEMOGRAPHICS] if face else None
+    return said
+
+
+def demography_of(said: Sequence[tuple[Demographics | None, datasets.Person]]) -> Demography:
+    """Figures of what was said of each person."""
+    results = [(result, person) for result, person in said if result]
     errors = np.array([abs(result.age - person.age) for result, person in results])
     right = np.array([(result.gender == "female") == person.female for result, person in results])
     everyone = np.arange(len(results))
     return Demography(
         faces=len(results),
-        without_face=len(persons) - len(results),
+        without_face=len(said) - len(results),
         age_mae=bootstrap(lambda rows: float(errors[rows].mean()), everyone),
         gender=bootstrap(lambda rows: float(right[rows].mean()), everyone),
     )
@@ -163,7 +174,8 @@ def _impostor_threshold(vectors: NDArray[np.float32], persons: NDArray[np.str_])
     return Estimate(whole, whole - float(half_width), whole + float(half_width))
 
 
-def _binary(scores: NDArray[np.float64], crops: Sequence[datasets.Crop]) -> Binary:
+def binary(scores: NDArray[np.float64], crops: Sequence[datasets.Crop]) -> Binary:
+    """Figures of scores, one for each crop; intervals from resampling groups."""
     positive = np.array([crop.positive for crop in crops])
     groups = np.array([crop.group for crop in crops])
     threshold = bootstrap(lambda rows: equal_error_threshold(scores[rows], positive[rows]), groups, 200)
@@ -176,13 +188,14 @@ def _binary(scores: NDArray[np.float64], crops: Sequence[datasets.Crop]) -> Bina
     )
 
 
-def _largest(pipeline: Pipeline, content: bytes, tasks: Sequence[Task]) -> FaceReport | None:
+def largest(pipeline: Pipeline, content: bytes, tasks: Sequence[Task]) -> FaceReport | None:
+    """The largest face of a picture; None: there is no face."""
     report = pipeline.analyze(open_picture(content), tasks)
     return max(report.faces, key=lambda face: face.face.area, default=None)
 
 
-def _score(pipeline: Pipeline, crop: datasets.Crop, task: Task, margin: float) -> float:
-    """The crop given as the face: `margin` is how many times the face box the crop is."""
+def score(pipeline: Pipeline, crop: datasets.Crop, task: Task, margin: float) -> float:
+    """The score of a crop given as the face: `margin` is how many times the face box the crop is."""
     height, width = crop.image.shape[:2]
     inset_x, inset_y = width * (1 - 1 / margin) / 2, height * (1 - 1 / margin) / 2
     face = Face((inset_x, inset_y, width - inset_x, height - inset_y), 1.0, None)

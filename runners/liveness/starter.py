@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 
@@ -15,17 +14,14 @@ from runners.tensors import sigmoid
 from runners.thresholds import threshold_of
 from vram_policy.lease import Array
 
-CROPS: Final = (ShiftedCrop(1.0, (80, 80)), ShiftedCrop(2.7, (80, 80)))
-"""Near and wide."""
-
 
 class StarterLiveness(FaceAdapter[Liveness]):
-    """Two inputs [n, 3, 80, 80], near and wide; output [n, 1], the logit of P(live)."""
+    """An input [n, 3, 80, 80] per branch, near then wide; output [n, 1], the logit of P(live)."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self._threshold = threshold_of(spec)
-        self.crops = CROPS
+        self.crops = tuple(ShiftedCrop(branch.crop_scale, (80, 80)) for branch in spec.branches)
 
     def post(self, outputs: Mapping[str, Array]) -> Sequence[Liveness]:
         """P(live) of each face."""

@@ -20,9 +20,10 @@ from tests.wire import HEAD_SECONDS
 
 @contextmanager
 def running(home: Path, **variables: str) -> Iterator[Service]:
-    """A service on the model store in `home`, as soon as its warm-up is done, ready or not."""
+    """A service on the model store in `home` and nothing else, as soon as its warm-up is done, ready or not."""
+    alone = {"BENTOML_HOME": str(home), "FACESOCIAL__MODELS__STARTER": "false"}
     with Service.start(
-        {"BENTOML_HOME": str(home), **variables}, until=lambda service: b"warm-up done" in service.log.read_bytes()
+        {**alone, **variables}, until=lambda service: b"warm-up done" in service.log.read_bytes()
     ) as service:
         yield service
 

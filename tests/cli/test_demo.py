@@ -60,10 +60,33 @@ def test_table_for_people(library: Library, data: Path, tmp_path: Path) -> None:
         assert words in run.stdout
 
 
-def test_without_weights_it_says_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
-    """No network, an empty mirror: every model by name, and the variable to set."""
+@pytest.fixture
+def nowhere(tmp_path: Path) -> dict[str, str]:
+    """An empty model store, and a mirror that has nothing."""
     (tmp_path / "mirror").mkdir()
-    run = demo(tmp_path, BENTOML_HOME=str(tmp_path / "home"), FACESOCIAL_MODEL_MIRROR=str(tmp_path / "mirror"))
+    return {"BENTOML_HOME": str(tmp_path / "home"), "FACESOCIAL_MODEL_MIRROR": str(tmp_path / "mirror")}
+
+
+def test_where_no_host_has_anything_the_starter_models_answer(tmp_path: Path, nowhere: dict[str, str]) -> None:
+    """Six faces, five answers, and the terms of the weights: on stderr, and in each caveat."""
+    run = demo(tmp_path, "--json", **nowhere)
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout)
+    assert len(answer["faces"]) == 6
+    for face in answer["faces"]:
+        assert face.keys() >= {"embedding", "liveness", "deepfake", "age", "gender"}
+        assert len(face["embedding"]["vector"]) == 128
+    assert len(answer["models"]) == 5
+    for alias, tag in answer["models"].items():
+        assert tag.startswith("starter_")
+        assert "research and evaluation; commercial use: no" in answer["caveats"][alias]
+    assert "research and evaluation; commercial use: no" in run.stderr
+    assert "yunet_n_dynamic cannot be installed" in run.stderr
+
+
+def test_without_weights_it_says_what_is_missing_and_how_to_get_it(tmp_path: Path, nowhere: dict[str, str]) -> None:
+    """Starter models forbidden: every model by name, and the variable to set."""
+    run = demo(tmp_path, **nowhere, FACESOCIAL__MODELS__STARTER="false")
     assert run.returncode == 1
     assert run.stdout == ""
     assert "Traceback" not in run.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+import models
 from facesocial.capabilities import Capability
 from facesocial.errors import ConfigurationError, UnknownModel
-from models.catalogue import Catalogue, ModelSpec, Quantisation, Source, load_catalogue, read_spec
+from models.catalogue import STARTER, Catalogue, ModelSpec, Quantisation, Source, load_catalogue, read_spec
 from models.convert import CONVERTERS
 
 pytestmark = pytest.mark.unit
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.unit
 RENAMED = {"version-rfb-320": "ultraface_rfb_320", "mobilefacenet_foamliu_dyn": "mobilefacenet_foamliu"}
 ARCHITECTURES = {
     "detection": {
+        "starter",
         "yunet",
         "scrfd",
         "yolov8_face",
@@ -31,9 +34,9 @@ ARCHITECTURES = {
         "retinaface",
     },
     "recognition": {"arcface", "sface", "adaface"},
-    "liveness": {"minifasnet", "hairymax"},
-    "deepfake": {"mesonet"},
-    "demographics": {"faceapi", "insightface_v1", "insightface_96", "fairface"},
+    "liveness": {"starter", "minifasnet", "hairymax"},
+    "deepfake": {"starter", "mesonet"},
+    "demographics": {"starter", "faceapi", "insightface_v1", "insightface_96", "fairface"},
     "mesh": {"face_landmarker"},
     "quality": {"lightqnet", "ediffiqa"},
 }
@@ -89,6 +92,22 @@ def test_the_permissive_pack_serves_every_capability_and_needs_no_acceptance() -
     assert sorted(str(spec.capability) for spec in pack) == sorted(Capability)
     assert not any(spec.licence.needs_acceptance for spec in pack)
     assert all(spec.limits for spec in pack)
+
+
+def test_the_starter_pack_lies_in_the_package_whole_and_small() -> None:
+    """Every capability but the mesh, together 8 MB at most; each says that it is not for commercial use."""
+    pack = load_catalogue().pack(STARTER)
+    assert sorted(str(spec.capability) for spec in pack) == sorted(set(Capability) - {Capability.MESH})
+    files = {source.packaged for spec in pack for source in spec.sources}
+    there = {file.name: file for file in (Path(models.__file__).parent / "starter").iterdir()}
+    assert files == there.keys()
+    assert sum(file.stat().st_size for file in there.values()) <= 8_000_000
+    for spec in pack:
+        (source,) = spec.sources
+        content = there[str(source.packaged)].read_bytes()
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (source.sha256, source.bytes)
+        assert spec.licence.name == "research and evaluation"
+        assert "research and evaluation; commercial use: no" in spec.caveat
 
 
 @pytest.mark.parametrize("spec", load_catalogue().models, ids=lambda spec: spec.name)

@@ -1,0 +1,153 @@
+"""Tries a model as float32 and as int8, and its teacher, and writes the figures into the model's card."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final, TypeAlias
+
+from cli.bench.calibration import record
+from cli.bench.machine import Machine
+from cli.bench.measurement import quotient
+from cli.bench.report import table, write_section
+from facesocial.capabilities import Capability
+from models.store import InstalledModel
+from runners.quantisation import Sample, quantise
+from training import deepfake as forgery
+from training import demographics as traits
+from training import liveness as life
+from training.judging import deepfake, demographics, detection, liveness, recognition
+from training.judging.trial import Candidate, Figure, milliseconds, spec_of, teachers, trained
+from training.pictures import Photograph, persons_of, photographs
+from training.portraits import Portraits
+
+MODEL: Final = "model.onnx"
+FOLD: Final = 4
+"""Of LFW: who is in it is left out of training for a judgement."""
+
+SHARE: Final = 1 / 3
+"""Of its teacher's time, that a network may take."""
+
+Pick: TypeAlias = Callable[[Path], Candidate]
+"""The network on trial in a folder that training left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a model is judged: its folder under `work`, and the figures of what a `Pick` finds there."""
+
+    capability: Capability
+    folder: str
+    figures: Callable[[Pick, Path, Path], list[Figure]]
+
+
+def judge(course: Course, work: Path, data: Path) -> str:
+    """The Markdown of the figures of float32, int8 and the teacher."""
+    capability, picks = course.capability, _picks(course.capability, data)
+    columns = [course.figures(pick, work, data) for pick in picks.values()]
+    rows = [(line[0].name, line[0].bar, *(figure.value for figure in line)) for line in zip(*columns, strict=True)]
+    final = shipped(work, course.folder)
+    models = [pick(final) or teachers()[capability] for pick in picks.values()]
+    spent = milliseconds(models, [_sample(model, data) for model in models])
+    rows.append(
+        ("milliseconds for one, medians in turns", "–", *(f"{median(blocks):.2f}" for blocks in spent)),
+    )
+    shares = [quotient(blocks, spent[-1]) for blocks in spent]
+    rows.append(("share of the teacher's time", f"≤ {SHARE:.2f}", *(f"{share:.2f}" for share in shares)))
+    rows.append(("kB", "–", *(f"{model.path.stat().st_size / 1000:.0f}" for model in models)))
+    teacher = teachers()[capability].spec.name
+    return f"{table(('figure', 'asked', *picks, f'teacher, {teacher}'), rows)}\n\n{Machine.here()}."
+
+
+def write(course: Course, text: str) -> Path:
+    """Into the card; gives its file."""
+    card = Path("docs/models") / f"{spec_of(course.capability).name}.md"
+    write_section(card, "figures", text)
+    return card
+
+
+def ship(course: Course, work: Path, data: Path, int8: bool) -> Path:
+    """Copies the final network to where the package has it; the catalogue wants its digest and size."""
+    model = _picks(course.capability, data)["int8" if int8 else "float32"](shipped(work, course.folder))
+    (source,) = spec_of(course.capability).sources
+    if model is None or source.packaged is None:
+        raise ValueError("the catalogue names no file of the package")
+    target = Path("models/starter") / source.packaged
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(model.path, target)
+    return target
+
+
+def shipped(work: Path, name: str) -> Path:
+    """The folder of the network trained on everything; where that was not done, the one judged on a fold."""
+    whole = work / name
+    return whole if (whole / MODEL).exists() else work / f"{name}-without-{FOLD}"
+
+
+def _picks(capability: Capability, data: Path) -> dict[str, Pick]:
+    def float32(folder: Path) -> InstalledModel:
+        return trained(capability, folder / MODEL)
+
+    def int8(folder: Path) -> InstalledModel:
+        target = folder / "int8" / MODEL
+        if not target.exists() or target.stat().st_mtime < (folder / MODEL).stat().st_mtime:
+            model = float32(folder)
+            samples = record({**teachers(), capability: model}, capability, data / "lfw" / "images")
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(quantise(model.read(), samples, model.spec.architecture)[0])
+        return trained(capability, target)
+
+    return {"float32": float32, "int8": int8, "teacher": lambda _: None}
+
+
+def _sample(model: InstalledModel, data: Path) -> Sample:
+    """What the network sees of the largest of some pictures."""
+    capability = Capability(model.spec.capability)
+    seen = record({**teachers(), capability: model}, capability, data / "people")
+    return max(seen, key=lambda sample: sum(array.nbytes for array in sample))
+
+
+def _left_out(work: Path, data: Path) -> Sequence[Photograph]:
+    persons = persons_of(data, FOLD)
+    return [photograph for photograph in photographs(data, work) if photograph.group in persons]
+
+
+def _detection(pick: Pick, work: Path, data: Path) -> list[Figure]:
+    return detection.figures(pick(work / f"detector-without-{FOLD}"), _left_out(work, data), work)
+
+
+def _recognition(pick: Pick, work: Path, data: Path) -> list[Figure]:
+    return recognition.figures(pick(work / f"embedder-without-{FOLD}"), data, FOLD)
+
+
+def _liveness(pick: Pick, work: Path, data: Path) -> list[Figure]:
+    without = [pick(work / f"liveness-without-{fold}") for fold in range(life.FOLDS)]
+    return liveness.figures(without, pick(work / "liveness"), data)
+
+
+def _deepfake(pick: Pick, work: Path, data: Path) -> list[Figure]:
+    without = [pick(work / f"deepfake-without-{fold}") for fold in range(forgery.FOLDS)]
+    strangers = [photograph for photograph in _left_out(work, data) if photograph.faces]
+    return deepfake.figures(without, pick(work / "deepfake"), data, strangers)
+
+
+def _demographics(pick: Pick, work: Path, data: Path) -> list[Figure]:
+    names = traits.of_utkface(Portraits.of(photographs(data, work))).names.tolist()
+    folds = dict(zip(names, traits.folds(len(names)).tolist(), strict=True))
+    without = [pick(work / f"demographics-without-{fold}") for fold in range(traits.FOLDS)]
+    return demographics.figures(without, folds, data)
+
+
+COURSES: Final = {
+    course.folder: course
+    for course in (
+        Course(Capability.DETECTION, "detector", _detection),
+        Course(Capability.RECOGNITION, "embedder", _recognition),
+        Course(Capability.LIVENESS, "liveness", _liveness),
+        Course(Capability.DEEPFAKE, "deepfake", _deepfake),
+        Course(Capability.DEMOGRAPHICS, "demographics", _demographics),
+    )
+}

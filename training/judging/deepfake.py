@@ -1,0 +1,105 @@
+"""The deepfake network, on videos it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from cli.bench import datasets
+from cli.bench.accuracy import Binary, binary, largest, score
+from cli.bench.datasets import Crop, encoded
+from cli.bench.metrics import Estimate, auc, bootstrap
+from facesocial.capabilities import Task
+from runners.crops import SquareCrop
+from services.pipeline.pipeline import Pipeline
+from training.deepfake import FOLDS, SEED, folds_of
+from training.distortion import degrade
+from training.judging.forgeries import swapped
+from training.judging.trial import Candidate, Figure, beside_teachers, share
+from training.pictures import Photograph, Whole, frames
+
+EVERY: Final = 10
+"""Frames of a clip that are judged: one in so many."""
+
+
+def figures(
+    without: Sequence[Candidate], final: Candidate, data: Path, strangers: Sequence[Photograph]
+) -> list[Figure]:
+    """Of the networks trained without each fold, and of the one trained on all.
+
+    `strangers` are photographs of people, of whom swaps are made: a forgery of a kind that nobody trained on.
+    """
+    crops = list(datasets.mesonet(data))
+    plain, degraded = (_pooled(without, _varied(crops, chance)) for chance in (0.0, 0.7))
+    judge = beside_teachers(final)
+    called, clips = _clips_called_fake(judge, data, plain.threshold.value)
+    return [
+        Figure(
+            f"AUC, {len(crops)} crops, each by the network that saw nothing of its video",
+            str(plain.auc),
+            "≥ 0.92",
+            plain.auc.value >= 0.92,
+        ),
+        Figure(
+            "AUC, the same blurred, shrunk, made noisy and compressed",
+            str(degraded.auc),
+            "≥ 0.90",
+            degraded.auc.value >= 0.90,
+        ),
+        Figure("threshold of equal errors", str(plain.threshold)),
+        Figure("right there", share(plain.accuracy)),
+        Figure("real clips called fake there", f"{called} of {clips}", "≤ 1", called <= 1),
+        Figure("AUC on swapped faces, a forgery nobody was trained on", str(_on_swaps(judge, strangers))),
+    ]
+
+
+def _varied(crops: list[Crop], chance: float) -> list[Crop]:
+    return [
+        replace(crop, image=degrade(crop.image, np.random.default_rng((SEED, number)), chance))
+        for number, crop in enumerate(crops)
+    ]
+
+
+def _pooled(without: Sequence[Candidate], crops: list[Crop]) -> Binary:
+    """Each crop scored by the network that saw nothing of its video."""
+    folds = folds_of(np.array([crop.group for crop in crops]), np.array([crop.positive for crop in crops]))
+    scores = np.zeros(len(crops))
+    for fold, model in zip(range(FOLDS), without, strict=True):
+        judge = beside_teachers(model)
+        for number in np.flatnonzero(folds == fold):
+            scores[number] = _score(judge, crops[number])
+    return binary(scores, crops)
+
+
+def _score(pipeline: Pipeline, crop: Crop) -> float:
+    return score(pipeline, crop, Task.DEEPFAKE, 1.1)
+
+
+def _clips_called_fake(pipeline: Pipeline, data: Path, threshold: float) -> tuple[int, int]:
+    """How many, and of how many; a clip is called fake when the mean over its largest faces is."""
+    called, clips = 0, sorted((data / "video").iterdir())
+    for clip in clips:
+        faces = [largest(pipeline, encoded(frame), [Task.DEEPFAKE]) for frame in frames(clip, EVERY)]
+        scores = [face.results[Task.DEEPFAKE].score for face in faces if face]
+        called += bool(scores) and float(np.mean(scores)) >= threshold
+    return called, len(clips)
+
+
+def _on_swaps(pipeline: Pipeline, strangers: Sequence[Photograph]) -> Estimate:
+    crops = [crop for pair in zip(strangers[::2], strangers[1::2], strict=False) for crop in _pair(*pair)]
+    scores, fake = np.array([_score(pipeline, crop) for crop in crops]), np.array([crop.positive for crop in crops])
+    groups = np.array([crop.group for crop in crops])
+    return bootstrap(lambda rows: auc(scores[rows], fake[rows]), groups, 200)
+
+
+def _pair(one: Photograph, other: Photograph) -> Iterator[Crop]:
+    """A photograph, and the same one with the other's face."""
+    for image, fake in ((one.image, False), (swapped(one, other), True)):
+        crop = SquareCrop(1.1, (256, 256), cv2.INTER_CUBIC).cut(Whole(image), one.faces[0])
+        if crop is not None:
+            yield Crop(crop, one.group, fake)

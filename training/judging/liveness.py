@@ -1,0 +1,56 @@
+"""Liveness, on persons it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cli.bench import datasets
+from cli.bench.accuracy import samples, score
+from cli.bench.metrics import auc, bootstrap
+from facesocial.capabilities import Task
+from training.judging.trial import Candidate, Figure, beside_teachers, share
+from training.liveness import Attempts
+
+APCER: Final = 0.1
+"""Share of attacks that may pass at the threshold (ISO/IEC 30107-3 names it APCER; live ones refused, BPCER)."""
+
+
+def figures(without: Sequence[Candidate], final: Candidate, data: Path) -> list[Figure]:
+    """Of the networks trained without each fold of persons, and of the one trained on all."""
+    crops = list(datasets.nuaa(data))
+    live, persons = np.array([crop.positive for crop in crops]), np.array([crop.group for crop in crops])
+    judges, folds = [beside_teachers(model) for model in without], Attempts.of(data).folds()
+    scores = np.array(
+        [score(judges[fold], crop, Task.LIVENESS, 1.0) for crop, fold in zip(crops, folds.tolist(), strict=True)]
+    )
+    area = bootstrap(lambda rows: auc(scores[rows], live[rows]), persons, 200)
+    threshold = passing(scores[~live])
+    refused = bootstrap(lambda rows: float((scores[rows][live[rows]] < threshold).mean()), persons, 200)
+    print_, screen, present = samples(beside_teachers(final), data)
+    return [
+        Figure(
+            f"AUC on NUAA, {len(crops)} crops, each by the network that never saw its person",
+            str(area),
+            "≥ 0.95",
+            area.value >= 0.95,
+        ),
+        Figure(f"threshold at which {APCER:.0%} of the prints pass (APCER)", f"{threshold:.3f}"),
+        Figure("live crops refused there (BPCER)", share(refused)),
+        Figure(
+            "P(live) of Silent-Face's F1 (print), F2 (screen), T1 (live)",
+            f"{print_:.2f}, {screen:.2f}, {present:.2f}",
+            "right at the threshold",
+            max(print_, screen) < threshold <= present,
+        ),
+    ]
+
+
+def passing(spoofs: NDArray[np.float64]) -> float:
+    """The lowest threshold that lets at most `APCER` of them through."""
+    ranked = np.sort(spoofs)[::-1]
+    return float(np.nextafter(ranked[int(APCER * len(ranked))], np.inf))
