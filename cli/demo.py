@@ -97,8 +97,13 @@ def _pull() -> None:
         if not load_configuration().models.starter:
             raise
         terms = catalogue.pack(STARTER)[0].licence.name
-        progress.print(f"[dim]{escape(str(error))}[/dim]")
-        progress.print(f"so the starter models inside the package do the job ({terms}; commercial use: no)")
+        what, where, *more = str(error).splitlines()
+        progress.print(f"[dim]{escape(what)}\n{escape(where)}[/dim]", soft_wrap=True)
+        if more:
+            progress.print("[dim]… `facesocial models pull` names every file and why[/dim]", soft_wrap=True)
+        progress.print(
+            f"so the starter models inside the package do the job ({terms}; commercial use: no)", soft_wrap=True
+        )
 
 
 def table(faces: list[dict[str, Any]]) -> Table:
