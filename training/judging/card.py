@@ -64,13 +64,13 @@ def judge(course: Course, work: Path, data: Path) -> str:
 
 def write(course: Course, text: str) -> Path:
     """Into the card; gives its file."""
-    card = Path("docs/models") / f"{spec_of(course.capability).name}.md"
+    card = _card(course)
     write_section(card, "figures", text)
     return card
 
 
 def ship(course: Course, work: Path, data: Path, int8: bool) -> Path:
-    """Copies the final network to where the package has it; the catalogue wants its digest and size."""
+    """Copies the final network to where the package has it, and its curve beside its card."""
     model = _picks(course.capability, data)["int8" if int8 else "float32"](shipped(work, course.folder))
     (source,) = spec_of(course.capability).sources
     if model is None or source.packaged is None:
@@ -78,7 +78,12 @@ def ship(course: Course, work: Path, data: Path, int8: bool) -> Path:
     target = Path("models/starter") / source.packaged
     target.parent.mkdir(exist_ok=True)
     shutil.copyfile(model.path, target)
+    shutil.copyfile(shipped(work, course.folder) / "curve.jsonl", _card(course).with_suffix(".jsonl"))
     return target
+
+
+def _card(course: Course) -> Path:
+    return Path("docs/models") / f"{spec_of(course.capability).name}.md"
 
 
 def shipped(work: Path, name: str) -> Path:
