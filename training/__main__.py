@@ -49,7 +49,7 @@ def embedder(data: Data, fold: Fold = None, crops: int = 65_536, steps: int = 4_
 
 
 @app.command()
-def detector(data: Data, fold: Fold = None, steps: int = 4_500, work: Path = WORK) -> None:
+def detector(data: Data, fold: Fold = None, steps: int = 6_000, work: Path = WORK) -> None:
     """The detector."""
     folder = _folder(work, "detector", fold)
     left_out = frozenset() if fold is None else persons_of(data, fold)

@@ -25,7 +25,7 @@ KEPT: Final = 176
 
 BATCH: Final = 48
 SEED: Final = 20261127
-FOLDS: Final = 5
+FOLDS: Final = 3
 
 
 class Deepfake(nn.Module):

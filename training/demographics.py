@@ -27,7 +27,7 @@ LABELLED: Final = 16
 """Of a batch, faces whose age and gender are known; the teacher speaks of the others."""
 
 SEED: Final = 20261128
-FOLDS: Final = 5
+FOLDS: Final = 3
 AGES: Final = np.arange(0, 101, 5, dtype=np.float32)
 """Age is read as the mean over these, in years: steadier than one number (Rothe et al. 2015, DEX)."""
 

@@ -31,7 +31,7 @@ CROPS: Final = face_adapter(load_catalogue().spec("starter_liveness")).crops
 BATCH: Final = 48
 SEED: Final = 20261129
 SCENE: Final = 320
-FOLDS: Final = 5
+FOLDS: Final = 3
 
 
 class Liveness(nn.Module):
