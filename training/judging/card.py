@@ -58,8 +58,9 @@ def judge(course: Course, work: Path, data: Path) -> str:
     shares = [quotient(blocks, spent[-1]) for blocks in spent]
     rows.append(("share of the teacher's time", f"≤ {SHARE:.2f}", *(f"{share:.2f}" for share in shares)))
     rows.append(("kB", "–", *(f"{model.path.stat().st_size / 1000:.0f}" for model in models)))
-    teacher = teachers()[capability].spec.name
-    return f"{table(('figure', 'asked', *picks, f'teacher, {teacher}'), rows)}\n\n{Machine.here()}."
+    *ours, teacher = picks
+    names = *ours, f"{teacher}, {teachers()[capability].spec.name}"
+    return f"{table(('figure', 'asked', *names), rows)}\n\n{Machine.here()}."
 
 
 def write(course: Course, text: str) -> Path:
