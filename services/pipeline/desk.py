@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from facesocial.capabilities import Task
+from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration
 from facesocial.errors import ModelIntegrityError, NotReady, UnsupportedMediaType
 from runners.library import RunnerLibrary
@@ -82,7 +82,8 @@ class LocalDesk:
             reports = tuple(self._report(pipeline, inquiry, tasks, image) for image in inquiry.images)
         except ModelIntegrityError as error:  # found when its session was opened; readiness finds it too
             raise NotReady("a model cannot be loaded now; /readyz says which") from error
-        specs = {task.capability.alias: serving.of(task.capability).adapter.spec for task in tasks}
+        specs = {Capability.DETECTION.alias: serving.detector().adapter.spec}
+        specs |= {task.capability.alias: serving.of(task.capability).adapter.spec for task in tasks}
         return Findings(
             reports,
             tasks,

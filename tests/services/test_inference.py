@@ -14,15 +14,17 @@ import numpy as np
 import pytest
 
 from bentos.composition import Parts
-from facesocial.capabilities import Task
+from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration, LimitSettings, ServerSettings
 from facesocial.errors import DeadlineExceeded, InvalidParameter, UnsupportedMediaType
+from runners.serving import Serving
 from services.edge.forms import ImageForm, VerifyForm
 from services.edge.upload import UploadedFile
 from services.inference import Inference
 from services.pipeline.desk import LocalDesk
 from services.readiness import Readiness
 from tests.pictures import noise, plain
+from tests.runners.fakes import FakeDetector
 from tests.vram_policy.fakes import FakeModel
 from vram_policy import CpuArbiter
 from vram_policy.arbiter import GpuArbiter
@@ -36,15 +38,15 @@ def inference(gated: Any, deadline_ms: int = 30_000, **settings: Any) -> Iterato
     """One thread; a pipeline that waits."""
     server = ServerSettings(deadline_ms=deadline_ms)
     configuration = Configuration(server=server, **settings)
-    desk = LocalDesk(Nothing(), gated, Readiness, configuration, ThreadPoolExecutor(1))  # type: ignore[arg-type]
+    desk = LocalDesk(OnlyDetection(), gated, Readiness, configuration, ThreadPoolExecutor(1))  # type: ignore[arg-type]
     yield Inference(desk, configuration)
     desk.threads.shutdown()
 
 
-class Nothing:
-    """No model serves."""
+class OnlyDetection:
+    """A detector serves; the gated pipeline stands in its place."""
 
-    serving = None
+    serving = Serving(0, {Capability.DETECTION: FakeDetector("yunet:1", lambda: None)}, {})
 
 
 def image_form(content: bytes, declared: str = "", **fields: Any) -> ImageForm:
