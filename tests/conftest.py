@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-os.environ["BENTOML_HOME"] = str(ROOT / ".cache" / "bentoml")  # before anything imports bentoml; kept between runs
+SECOND = (
+    "" if (worker := os.environ.get("PYTEST_XDIST_WORKER", "gw0")) == "gw0" else f"-{worker}"
+)  # tests activate models
+os.environ["BENTOML_HOME"] = str(ROOT / ".cache" / f"bentoml{SECOND}")  # before anything imports bentoml; kept
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 from bentos.composition import Parts, compose  # noqa: E402

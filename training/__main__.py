@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +42,7 @@ def main(threads: int = 0) -> None:
 
 
 @app.command()
-def embedder(data: Data, fold: Fold = None, crops: int = 65_536, steps: int = 4_000, work: Path = WORK) -> None:
+def embedder(data: Data, fold: Fold = None, crops: int = 131_072, steps: int = 8_000, work: Path = WORK) -> None:
     """The embedder; with a fold left out it is judged on it."""
     folder = _folder(work, "embedder", fold)
     faces = Portraits.of(photographs(data, work))
@@ -49,7 +51,7 @@ def embedder(data: Data, fold: Fold = None, crops: int = 65_536, steps: int = 4_
 
 
 @app.command()
-def detector(data: Data, fold: Fold = None, steps: int = 6_000, work: Path = WORK) -> None:
+def detector(data: Data, fold: Fold = None, steps: int = 12_000, work: Path = WORK) -> None:
     """The detector."""
     folder = _folder(work, "detector", fold)
     left_out = frozenset() if fold is None else persons_of(data, fold)
@@ -62,10 +64,12 @@ def detector(data: Data, fold: Fold = None, steps: int = 6_000, work: Path = WOR
 def deepfake(data: Data, steps: int = 400, work: Path = WORK) -> None:
     """The deepfake detector: once for each fold left out, then on everything."""
     crops = forgery.Crops.of(data)
+    judges = persons_of(data, card.FOLD)  # swaps are made of them
+    others = forgery.others(photograph for photograph in photographs(data, work) if photograph.group not in judges)
     folds = forgery.folds_of(crops.groups, crops.fake)
     for fold in (*range(forgery.FOLDS), None):
         out, folder = folds == fold, _folder(work, "deepfake", fold)
-        network = forgery.train(crops.select(~out), folder, steps, crops.select(out) if out.any() else None)
+        network = forgery.train(crops.select(~out), others, folder, steps, crops.select(out) if out.any() else None)
         _leave(folder, export(network, {"image": (forgery.SIDE, forgery.SIDE)}, ["fake"]))
 
 
@@ -73,7 +77,8 @@ def deepfake(data: Data, steps: int = 400, work: Path = WORK) -> None:
 def liveness(data: Data, steps: int = 500, work: Path = WORK) -> None:
     """Liveness: once for each fold of persons left out, then on everybody."""
     attempts, rooms = life.Attempts.of(data), backgrounds(LEARNED, work)
-    people = sources(photograph for photograph in photographs(data, work) if photograph.origin != "nuaa")
+    wanted = (photograph for photograph in photographs(data, work) if life.shows_people(photograph))
+    people = tuple(sources(group) for _, group in groupby(wanted, attrgetter("origin")))
     sizes = dict.fromkeys(("near", "wide"), (life.SIDE, life.SIDE))
     folds = attempts.folds()
     for fold in (*range(life.FOLDS), None):
@@ -84,7 +89,7 @@ def liveness(data: Data, steps: int = 500, work: Path = WORK) -> None:
 
 
 @app.command()
-def demographics(data: Data, steps: int = 300, crops: int = 20_480, work: Path = WORK) -> None:
+def demographics(data: Data, steps: int = 800, crops: int = 20_480, work: Path = WORK) -> None:
     """Age and gender, from the embedder's trunk: once for each fold left out, then on everything."""
     faces, trained = Portraits.of(photographs(data, work)), shipped(work, "embedder")
     known, taught = traits.labelled(faces), traits.taught(faces, crops, work / "demographics" / "bank")
@@ -93,7 +98,7 @@ def demographics(data: Data, steps: int = 300, crops: int = 20_480, work: Path =
         out, folder = folds == fold, _folder(work, "demographics", fold)
         lessons = traits.Lessons(known.select(~out), taught)
         network = traits.train(trained, lessons, folder, steps, known.select(out) if out.any() else None)
-        _leave(folder, export(traits.Answer(network), {"image": (112, 112)}, ["years and female"]))
+        _leave(folder, export(traits.Answer(network), {"image": (traits.SIDE, traits.SIDE)}, ["years and female"]))
 
 
 @app.command()

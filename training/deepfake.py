@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 from cli.bench import datasets
 from cli.bench.metrics import auc
 from facesocial.results import Image
+from runners.crops import SquareCrop
 from training.blocks import hedged, pixels, trunk
 from training.distortion import degrade, recolour
 from training.loop import Batch, Losses, Schedule, device, fit
+from training.pictures import Photograph, Whole
 
 SIDE: Final = 128
 KEPT: Final = 176
@@ -25,7 +28,7 @@ KEPT: Final = 176
 
 BATCH: Final = 48
 SEED: Final = 20261127
-FOLDS: Final = 3
+FOLDS: Final = 6
 
 
 class Deepfake(nn.Module):
@@ -79,13 +82,24 @@ def folds_of(groups: NDArray[np.str_], fake: NDArray[np.bool_]) -> NDArray[np.in
     return folds
 
 
-def train(crops: Crops, folder: Path, steps: int, judged: Crops | None = None) -> nn.Module:
-    """The trained network; `judged` are crops it has not seen, for the curve."""
+def others(photographs: Iterable[Photograph]) -> NDArray[np.uint8]:
+    """Real faces that are from no video of the set, uint8 [n, 176, 176, 3] BGR: soft and sharp, small and large."""
+    crop = SquareCrop(1.1, (KEPT, KEPT))
+    cut = (
+        crop.cut(Whole(photograph.image), photograph.faces[0])
+        for photograph in photographs
+        if photograph.origin in ("lfw", "people", "utkface") and photograph.faces
+    )
+    return np.stack([image for image in cut if image is not None])
+
+
+def train(crops: Crops, others: NDArray[np.uint8], folder: Path, steps: int, judged: Crops | None = None) -> nn.Module:
+    """The trained network; `others` are real faces too, `judged` crops it has not seen, for the curve."""
     torch.manual_seed(SEED)
     videos = crops.videos(fake=False), crops.videos(fake=True)
     return fit(
         Deepfake(),
-        lambda step: batch(crops, videos, step),
+        lambda step: batch(crops, others, videos, step),
         losses,
         Schedule.brief(steps, rate=2e-3),
         folder,
@@ -93,12 +107,18 @@ def train(crops: Crops, folder: Path, steps: int, judged: Crops | None = None) -
     )
 
 
-def batch(crops: Crops, videos: tuple[list[NDArray[np.int64]], ...], step: int) -> Batch:
-    """As many forged as real ones, every video as often as another; `videos`: rows of the real, then the forged."""
+def batch(crops: Crops, others: NDArray[np.uint8], videos: tuple[list[NDArray[np.int64]], ...], step: int) -> Batch:
+    """As many forged as real ones, every video as often as another; `videos`: rows of the real, then the forged.
+
+    Of the real ones every fourth is no video's.
+    """
     generator = np.random.default_rng((SEED, step))
     labels = np.arange(BATCH) % 2
     rows = [generator.choice(videos[fake][generator.integers(len(videos[fake]))]) for fake in labels]
-    return np.stack([_varied(crops.images[row], generator) for row in rows]), labels.astype(np.float32)
+    images = [crops.images[row] for row in rows]
+    for place in range(0, BATCH, 8):
+        images[place] = others[generator.integers(len(others))]
+    return np.stack([_varied(image, generator) for image in images]), labels.astype(np.float32)
 
 
 def losses(network: nn.Module, batch: Batch) -> Losses:

@@ -22,6 +22,7 @@ from training.morphs import Faces, varied
 from training.portraits import MARGIN, Portraits
 from training.teachers import teacher
 
+SIDE: Final = 64
 BATCH: Final = 64
 LABELLED: Final = 16
 """Of a batch, faces whose age and gender are known; the teacher speaks of the others."""
@@ -39,20 +40,22 @@ WINDOW: Final = (slice(35, 143), slice(26, 134))
 
 
 class Demographics(nn.Module):
-    """The embedder's trunk with a head for both. Input as the embedder's; output [n, 22]: logits of 21 ages, of female.
+    """The embedder's trunk with a head for both, on a third of its pixels: 34 MMAC.
+
+    Input float32 [n, 3, 64, 64], BGR, −1 … 1, aligned; output [n, 22]: logits of 21 ages, of female.
 
     `Answer` makes of that what the exported network gives.
     """
 
     def __init__(self, embedder: Embedder) -> None:
         super().__init__()
-        self.trunk, self.pool = embedder.trunk, embedder.pool
+        self.trunk = embedder.trunk
         self.drop = nn.Dropout(0.2)
         self.head = nn.Linear(128, len(AGES) + 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        given: Tensor = self.head(self.drop(self.pool(self.trunk(images)).flatten(1)))
+        given: Tensor = self.head(self.drop(self.trunk(images).mean(dim=(2, 3))))
         return given
 
 
@@ -148,7 +151,12 @@ def batch(lessons: Lessons, step: int) -> Batch:
     rows = generator.integers(len(lessons.known.images), size=LABELLED)
     known = np.stack([varied(lessons.known.images[row], generator) for row in rows])
     images, labels = lessons.taught.rows(generator.integers(len(lessons.taught), size=BATCH - LABELLED))
-    return np.concatenate([known, images]), np.concatenate([lessons.known.labels[rows], labels])
+    return shrunk(np.concatenate([known, images])), np.concatenate([lessons.known.labels[rows], labels])
+
+
+def shrunk(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Crops of 112×112 as the network sees them."""
+    return np.stack([cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for crop in crops])
 
 
 def losses(network: nn.Module, batch: Batch) -> Losses:
@@ -169,7 +177,7 @@ def losses(network: nn.Module, batch: Batch) -> Losses:
 
 def figures(network: nn.Module, judged: Known) -> dict[str, float]:
     """Mean absolute error in years, share of genders right."""
-    crops = np.ascontiguousarray(judged.images[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
+    crops = shrunk(judged.images[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
     place = device()
     with torch.no_grad():
         given = Answer(network).to(place)(pixels(torch.from_numpy(crops).to(place))).cpu().numpy()

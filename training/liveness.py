@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from training.blocks import hedged, pixels, trunk
 from training.detector.sources import Source
 from training.distortion import degrade, recolour
 from training.loop import Batch, Losses, Schedule, device, fit
-from training.pictures import Whole
+from training.pictures import Photograph, Whole
 from training.recapture import recapture
 
 SIDE: Final = 80
@@ -31,6 +32,9 @@ CROPS: Final = face_adapter(load_catalogue().spec("starter_liveness")).crops
 BATCH: Final = 48
 SEED: Final = 20261129
 SCENE: Final = 320
+SMALLEST: Final = 40.0
+"""Width of a face, pixels, to which pictures are shrunk at most."""
+
 FOLDS: Final = 3
 
 
@@ -103,11 +107,16 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is learned from: real attempts, and pictures of people to be recaptured before backgrounds."""
+    """What is learned from: real attempts, and sets of pictures of people, to be recaptured before backgrounds."""
 
     attempts: Attempts
-    people: list[Source]
+    people: tuple[list[Source], ...]
     backgrounds: list[Image]
+
+
+def shows_people(photograph: Photograph) -> bool:
+    """In person, as far as anybody knows: no prints, no forgeries."""
+    return photograph.origin != "nuaa" and not photograph.name.startswith("deepfake/")
 
 
 def train(material: Material, folder: Path, steps: int, judged: Attempts | None = None) -> nn.Module:
@@ -126,10 +135,10 @@ def train(material: Material, folder: Path, steps: int, judged: Attempts | None 
 
 
 def batch(material: Material, sessions: list[NDArray[np.int64]], step: int) -> Batch:
-    """A third NUAA, two thirds pictures of people, half of them recaptured."""
+    """Half NUAA, half pictures of people, half of these recaptured."""
     generator = np.random.default_rng((SEED, step))
     rows = [
-        _picture(material, generator) if row % 3 else _attempt(material.attempts, sessions, generator)
+        _picture(material, generator) if row % 2 else _attempt(material.attempts, sessions, generator)
         for row in range(BATCH)
     ]
     near, wide, live = zip(*rows, strict=True)
@@ -167,10 +176,15 @@ def _attempt(
 
 
 def _picture(material: Material, generator: np.random.Generator) -> tuple[Image, Image, bool]:
-    source = material.people[int(generator.integers(len(material.people)))]
+    """Each set as often as another, at any resolution: a sharp picture is no recapture for being rare."""
+    people = material.people[int(generator.integers(len(material.people)))]
+    source = people[int(generator.integers(len(people)))]
     source = source.mirrored() if generator.random() < 0.5 else source
-    x1, y1, x2, y2 = source.boxes[0].tolist()
-    image, box, live = source.image, (x1, y1, x2, y2), generator.random() < 0.5
+    width = float(source.boxes[0, 2] - source.boxes[0, 0])
+    share = float(np.exp(generator.uniform(np.log(min(1.0, SMALLEST / width)), 0)))
+    image = np.asarray(cv2.resize(source.image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
+    x1, y1, x2, y2 = (source.boxes[0] * share).tolist()
+    box, live = (x1, y1, x2, y2), generator.random() < 0.5
     if not live:
         image, box = recapture(image, box, sample(material.backgrounds, generator, SCENE), generator)
     near, wide = views(_changed(image, generator, 0.25), box)
