@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SECOND = (
-    "" if (worker := os.environ.get("PYTEST_XDIST_WORKER", "gw0")) == "gw0" else f"-{worker}"
-)  # tests activate models
-os.environ["BENTOML_HOME"] = str(ROOT / ".cache" / f"bentoml{SECOND}")  # before anything imports bentoml; kept
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")  # tests activate models: each worker has a store of its own
+STORE = "bentoml" if WORKER == "gw0" else f"bentoml-{WORKER}"
+os.environ["BENTOML_HOME"] = str(ROOT / ".cache" / STORE)  # before anything imports bentoml; kept between runs
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 from bentos.composition import Parts, compose  # noqa: E402
