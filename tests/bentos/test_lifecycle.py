@@ -78,7 +78,11 @@ def test_r13_no_request_fails_while_versions_change(
 ) -> None:
     """8 clients, activation and rollback of both aliases again and again; every answer is of one model, whole."""
     contracts = {model.tag: model.spec.contract_id for model in own.installed()}
-    variables = {"BENTOML_HOME": str(own.store.folder), "FACESOCIAL__PLACEMENT": placement}
+    variables = {
+        "BENTOML_HOME": str(own.store.folder),
+        "FACESOCIAL__PLACEMENT": placement,
+        "FACESOCIAL__MODELS__STARTER": "false",
+    }
     with Service.start(variables) as service:
         switched = 0
         with crowd(f"{service.url}/v1/embed", six_faces.read_bytes(), 8) as people:
