@@ -8,6 +8,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 
@@ -61,30 +62,32 @@ def detector(data: Data, fold: Fold = None, steps: int = 12_000, work: Path = WO
 
 
 @app.command()
-def deepfake(data: Data, steps: int = 400, work: Path = WORK) -> None:
+def deepfake(data: Data, steps: int = 600, crops: int = 16_384, work: Path = WORK) -> None:
     """The deepfake detector: once for each fold left out, then on everything."""
-    crops = forgery.Crops.of(data)
+    known = forgery.Crops.of(data)
     judges = persons_of(data, card.FOLD)  # swaps are made of them
     others = forgery.others(photograph for photograph in photographs(data, work) if photograph.group not in judges)
-    folds = forgery.folds_of(crops.groups, crops.fake)
+    taught = forgery.bank_of(known, others, crops, work / "deepfake" / "bank")
+    folds = forgery.folds_of(known.groups, known.fake)
     for fold in (*range(forgery.FOLDS), None):
         out, folder = folds == fold, _folder(work, "deepfake", fold)
-        network = forgery.train(crops.select(~out), others, folder, steps, crops.select(out) if out.any() else None)
+        bank = taught.select(~np.isin(taught.labels[:, forgery.VIDEO], known.numbers[out]))
+        network = forgery.train(bank, folder, steps, known.select(out) if out.any() else None)
         _leave(folder, export(network, {"image": (forgery.SIDE, forgery.SIDE)}, ["fake"]))
 
 
 @app.command()
-def liveness(data: Data, steps: int = 500, work: Path = WORK) -> None:
-    """Liveness: once for each fold of persons left out, then on everybody."""
+def liveness(data: Data, steps: int = 600, crops: int = 16_384, work: Path = WORK) -> None:
+    """Liveness: once for each person left out, then on everybody."""
     attempts, rooms = life.Attempts.of(data), backgrounds(LEARNED, work)
     wanted = (photograph for photograph in photographs(data, work) if life.shows_people(photograph))
     people = tuple(sources(group) for _, group in groupby(wanted, attrgetter("origin")))
+    taught = life.bank_of(life.Material(attempts, people, rooms), crops, work / "liveness" / "bank")
     sizes = dict.fromkeys(("near", "wide"), (life.SIDE, life.SIDE))
-    folds = attempts.folds()
-    for fold in (*range(life.FOLDS), None):
-        out, folder = folds == fold, _folder(work, "liveness", fold)
-        material = life.Material(attempts.select(~out), people, rooms)
-        network = life.train(material, folder, steps, attempts.select(out) if out.any() else None)
+    for person in (*range(len(attempts.people)), None):
+        out, folder = attempts.numbers == person, _folder(work, "liveness", person)
+        bank = taught.select(taught.labels[:, life.PERSON] != person)
+        network = life.train(bank, folder, steps, attempts.select(out) if out.any() else None)
         _leave(folder, export(network, sizes, ["live"]))
 
 
@@ -92,11 +95,11 @@ def liveness(data: Data, steps: int = 500, work: Path = WORK) -> None:
 def demographics(data: Data, steps: int = 800, crops: int = 20_480, work: Path = WORK) -> None:
     """Age and gender, from the embedder's trunk: once for each fold left out, then on everything."""
     faces, trained = Portraits.of(photographs(data, work)), shipped(work, "embedder")
-    known, taught = traits.labelled(faces), traits.taught(faces, crops, work / "demographics" / "bank")
+    known, taught = traits.labelled(faces), traits.taught(faces, crops, work / "demographics" / f"bank-{traits.FOLDS}")
     folds = traits.folds(len(known.images))
     for fold in (*range(traits.FOLDS), None):
         out, folder = folds == fold, _folder(work, "demographics", fold)
-        lessons = traits.Lessons(known.select(~out), taught)
+        lessons = traits.Lessons(known.select(~out), taught.select(taught.labels[:, traits.FOLD] != fold))
         network = traits.train(trained, lessons, folder, steps, known.select(out) if out.any() else None)
         _leave(folder, export(traits.Answer(network), {"image": (traits.SIDE, traits.SIDE)}, ["years and female"]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from os import cpu_count
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -16,23 +17,37 @@ from rich.progress import track
 from facesocial.results import Tensor
 
 CHUNK: Final = 4096
+SEED: Final = 20261125
 
 Lesson: TypeAlias = Callable[[range], tuple[NDArray[np.uint8], Tensor]]
-"""Crops [n, 112, 112, 3] BGR by their numbers, and the teacher's word on each, float32 [n, d]."""
+"""Crops [n, …] BGR by their numbers, and what is known of each, float32 [n, d]: the teacher's word, for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """Crops, uint8 [n, 112, 112, 3] BGR in files, with the teacher's word on each, float32 [n, d]."""
+    """Crops in files, with what is known of each.
+
+    Attributes:
+        images: uint8 [4096, …] BGR, file by file.
+        labels: float32 [n, d] of all of them.
+        used: numbers of those that batches are made of.
+    """
 
     images: tuple[NDArray[np.uint8], ...]
     labels: Tensor
+    used: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.used)
 
-    def rows(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.uint8], Tensor]:
-        """The crops and labels of these numbers."""
+    def select(self, rows: NDArray[np.bool_]) -> Bank:
+        """Only those of these rows are used."""
+        return Bank(self.images, self.labels, self.used[rows[self.used]])
+
+    def batch(self, step: int, size: int) -> tuple[NDArray[np.uint8], Tensor]:
+        """The crops and labels of a step. Every pass over the bank is in an order of its own."""
+        turns, places = np.divmod(np.arange(step * size, (step + 1) * size), len(self))
+        numbers = [self.used[_order(len(self), turn)[at]] for turn, at in zip(turns.tolist(), places, strict=True)]
         return np.stack([self.images[number // CHUNK][number % CHUNK] for number in numbers]), self.labels[numbers]
 
 
@@ -54,7 +69,13 @@ def bank(lesson: Lesson, size: int, folder: Path) -> Bank:
     return Bank(
         tuple(np.load(_images(folder, chunk), mmap_mode="r") for chunk in chunks),
         np.concatenate([np.load(_labels(folder, chunk)) for chunk in chunks]),
+        np.arange(len(chunks) * CHUNK),
     )
+
+
+@lru_cache(maxsize=2)
+def _order(size: int, turn: int) -> NDArray[np.int64]:
+    return np.random.default_rng((SEED, turn)).permutation(size)
 
 
 def _images(folder: Path, chunk: int) -> Path:

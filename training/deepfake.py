@@ -1,4 +1,7 @@
-"""The deepfake detector: learns from the MesoNet set, split by video, made hard by all that happens to videos."""
+"""The deepfake detector: learns from the MesoNet set, split by video, made hard by all that happens to videos.
+
+Twenty videos of a kind are few. What keeps the network from learning them by heart is the teacher's word on every crop.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,25 @@ from torch import Tensor, nn
 
 from cli.bench import datasets
 from cli.bench.metrics import auc
+from facesocial.capabilities import Capability
 from facesocial.results import Image
 from runners.crops import SquareCrop
+from training.bank import Bank, bank
 from training.blocks import hedged, pixels, trunk
 from training.distortion import degrade, recolour
 from training.loop import Batch, Losses, Schedule, device, fit
 from training.pictures import Photograph, Whole
+from training.teachers import teacher
 
 SIDE: Final = 128
 KEPT: Final = 176
 """Side at which crops are kept, in pixels: room to shift and zoom."""
 
 BATCH: Final = 48
+TRUTH, WORD, VIDEO = range(3)
+"""Columns of labels: 1 for forged; the teacher's P(fake); the number of the video, `NO_VIDEO` for the others."""
+
+NO_VIDEO: Final = -1
 SEED: Final = 20261127
 FOLDS: Final = 6
 
@@ -68,6 +78,11 @@ class Crops:
         """Those of these rows."""
         return Crops(self.images[rows], self.fake[rows], self.groups[rows])
 
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The video of each, by number."""
+        return np.unique(self.groups, return_inverse=True)[1]
+
     def videos(self, fake: bool) -> list[NDArray[np.int64]]:
         """The rows of each video of this kind."""
         return [np.flatnonzero(self.groups == video) for video in np.unique(self.groups[self.fake == fake])]
@@ -93,13 +108,36 @@ def others(photographs: Iterable[Photograph]) -> NDArray[np.uint8]:
     return np.stack([image for image in cut if image is not None])
 
 
-def train(crops: Crops, others: NDArray[np.uint8], folder: Path, steps: int, judged: Crops | None = None) -> nn.Module:
-    """The trained network; `others` are real faces too, `judged` crops it has not seen, for the curve."""
-    torch.manual_seed(SEED)
+def bank_of(crops: Crops, others: NDArray[np.uint8], size: int, folder: Path) -> Bank:
+    """Crops of 128×128, as many forged as real, every video as often as another, labelled `TRUTH`, `WORD`, `VIDEO`.
+
+    Of the real ones every fourth is one of the `others`.
+    """
+    return bank(lambda numbers: lesson(crops, others, numbers), size, folder)
+
+
+def lesson(crops: Crops, others: NDArray[np.uint8], numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """See `training.bank.Lesson`."""
+    images, labels = [], []
     videos = crops.videos(fake=False), crops.videos(fake=True)
+    for number in numbers:
+        generator, fake = np.random.default_rng((SEED, number)), number % 2 == 1
+        rows = videos[fake][int(generator.integers(len(videos[fake])))]
+        row = int(generator.choice(rows))
+        other = number % 8 == 0
+        varied = _varied(others[generator.integers(len(others))] if other else crops.images[row], generator)
+        word = 0.0 if other else next(teacher(Capability.DEEPFAKE).read([(_enlarged(varied),)])).score
+        images.append(cv2.resize(varied, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+        labels.append((fake, word, NO_VIDEO if other else crops.numbers[row]))
+    return np.stack(images), np.array(labels, np.float32)
+
+
+def train(bank: Bank, folder: Path, steps: int, judged: Crops | None = None) -> nn.Module:
+    """The trained network; `judged` are crops it has not seen, for the curve."""
+    torch.manual_seed(SEED)
     return fit(
         Deepfake(),
-        lambda step: batch(crops, others, videos, step),
+        lambda step: bank.batch(step, BATCH),
         losses,
         Schedule.brief(steps, rate=2e-3),
         folder,
@@ -107,24 +145,10 @@ def train(crops: Crops, others: NDArray[np.uint8], folder: Path, steps: int, jud
     )
 
 
-def batch(crops: Crops, others: NDArray[np.uint8], videos: tuple[list[NDArray[np.int64]], ...], step: int) -> Batch:
-    """As many forged as real ones, every video as often as another; `videos`: rows of the real, then the forged.
-
-    Of the real ones every fourth is no video's.
-    """
-    generator = np.random.default_rng((SEED, step))
-    labels = np.arange(BATCH) % 2
-    rows = [generator.choice(videos[fake][generator.integers(len(videos[fake]))]) for fake in labels]
-    images = [crops.images[row] for row in rows]
-    for place in range(0, BATCH, 8):
-        images[place] = others[generator.integers(len(others))]
-    return np.stack([_varied(image, generator) for image in images]), labels.astype(np.float32)
-
-
 def losses(network: nn.Module, batch: Batch) -> Losses:
-    """Is it forged?"""
+    """Is it forged? The truth and the teacher's word weigh the same."""
     images, labels = batch
-    return {"cross": hedged(network(pixels(images))[:, 0], labels)}
+    return {"cross": hedged(network(pixels(images))[:, 0], labels[:, (TRUTH, WORD)].mean(dim=1))}
 
 
 def scores(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -162,13 +186,18 @@ class Judge:
 
 
 def _varied(image: Image, generator: np.random.Generator) -> Image:
-    """As a detector might have cut it, through a camera and a codec."""
-    turn, zoom = generator.normal(0, 5), SIDE / KEPT * float(np.exp(generator.normal(0.05, 0.08)))
+    """As a detector might have cut it, through a camera and a codec; 176×176."""
+    turn, zoom = generator.normal(0, 5), float(np.exp(generator.normal(0.05, 0.08)))
     to_crop = cv2.getRotationMatrix2D((KEPT / 2, KEPT / 2), turn, zoom)
-    to_crop[:, 2] = to_crop[:, 2] + generator.normal(0, 3, 2) - (KEPT - SIDE) / 2
-    crop = np.asarray(cv2.warpAffine(image, to_crop, (SIDE, SIDE), flags=cv2.INTER_LINEAR), np.uint8)
+    to_crop[:, 2] = to_crop[:, 2] + generator.normal(0, 4, 2)
+    crop = np.asarray(cv2.warpAffine(image, to_crop, (KEPT, KEPT), flags=cv2.INTER_LINEAR), np.uint8)
     crop = np.ascontiguousarray(crop[:, ::-1]) if generator.random() < 0.5 else crop
     return degrade(recolour(crop, generator), generator, 0.4)
+
+
+def _enlarged(image: Image) -> Image:
+    """As the teacher takes it."""
+    return np.asarray(cv2.resize(image, (256, 256), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _kept(image: Image) -> Image:

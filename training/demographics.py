@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,11 @@ LABELLED: Final = 6
 """Of a batch, faces whose age and gender are known; the teacher speaks of the others."""
 
 SEED: Final = 20261128
-FOLDS: Final = 3
+FOLDS: Final = 5
+NO_FOLD: Final = -1
+YEARS, FEMALE, FOLD = range(3)
+"""Columns of labels; the fold is there in the bank alone."""
+
 AGES: Final = np.arange(0, 101, 5, dtype=np.float32)
 """Age is read as the mean over these, in years: steadier than one number (Rothe et al. 2015, DEX)."""
 
@@ -114,21 +119,31 @@ def folds(count: int) -> NDArray[np.int64]:
 
 
 def taught(portraits: Portraits, size: int, folder: Path) -> Bank:
-    """Faces real and made up with the teacher's ages and P(female). Nobody of UTKFace is among them."""
-    others = portraits.select(portraits.origins != "utkface")
-    faces = Faces(others.images, np.ones(len(others), np.float32), SEED)
-    return bank(lambda numbers: lesson(faces, numbers), size, folder)
+    """Faces real and made up, labelled with the teacher's ages and P(female), and a fold.
+
+    Half of what they are made of is UTKFace, where all ages are; a face is made of those of one fold alone, so that a
+    fold can be left out.
+    """
+    known = portraits.origins == "utkface"
+    fold_of = np.full(len(portraits), NO_FOLD)
+    fold_of[known] = folds(int(known.sum()))
+    supplies = []
+    for fold in range(FOLDS):
+        rows = ~known | (fold_of == fold)
+        counts = np.where(known, (fold_of == fold).sum(), (~known).sum())
+        supplies.append(Faces(portraits.images[rows], (1 / counts[rows]).astype(np.float32), SEED))
+    return bank(lambda numbers: lesson(supplies, numbers), size, folder)
 
 
-def lesson(faces: Faces, numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def lesson(supplies: Sequence[Faces], numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """See `training.bank.Lesson`."""
-    wide = np.stack([faces.crop(number, MARGIN) for number in numbers])
+    wide = np.stack([supplies[number % FOLDS].crop(number, MARGIN) for number in numbers])
     seen = (cv2.resize(image[WINDOW], (112, 112)) for image in wide)
     said: list[results.Demographics] = list(
-        teacher(Capability.DEMOGRAPHICS).read([np.asarray(image, np.uint8) for image in seen])
+        teacher(Capability.DEMOGRAPHICS).read([(np.asarray(image, np.uint8),) for image in seen])
     )
     females = [one.gender_score if one.gender == "female" else 1 - one.gender_score for one in said]
-    labels = np.array([[one.age for one in said], females], np.float32).T
+    labels = np.array([[one.age for one in said], females, np.array(numbers) % FOLDS], np.float32).T
     return wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN], labels
 
 
@@ -153,8 +168,8 @@ def batch(lessons: Lessons, step: int) -> Batch:
     generator = np.random.default_rng((SEED, step))
     rows = generator.integers(len(lessons.known.images), size=LABELLED)
     known = np.stack([varied(lessons.known.images[row], generator) for row in rows])
-    images, labels = lessons.taught.rows(generator.integers(len(lessons.taught), size=BATCH - LABELLED))
-    return shrunk(np.concatenate([known, images])), np.concatenate([lessons.known.labels[rows], labels])
+    images, labels = lessons.taught.batch(step, BATCH - LABELLED)
+    return shrunk(np.concatenate([known, images])), np.concatenate([lessons.known.labels[rows], labels[:, :FOLD]])
 
 
 def shrunk(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from cli.bench.datasets import lfw_pairs
 from cli.bench.metrics import cross_validated
 from facesocial.capabilities import Capability
-from training.bank import Bank, bank
+from training.bank import bank
 from training.blocks import Residual, pixels, trunk
 from training.loop import Batch, Losses, Schedule, device, fit, load
 from training.morphs import Faces
@@ -79,7 +78,7 @@ def train(portraits: Portraits, data: Path, folder: Path, plan: Plan) -> nn.Modu
     crops = bank(lambda numbers: lesson(faces, numbers), plan.crops, folder / "bank")
     return fit(
         Embedder(),
-        lambda step: batch(crops, step),
+        lambda step: crops.batch(step, BATCH),
         losses,
         Schedule(plan.steps, rate=2e-3),
         folder,
@@ -93,23 +92,12 @@ def lesson(faces: Faces, numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.
     return np.stack(crops), teacher(Capability.RECOGNITION).embed(crops)
 
 
-def batch(crops: Bank, step: int) -> Batch:
-    """Crops and the teacher's vectors. Every pass over the bank is in an order of its own."""
-    turns, places = np.divmod(np.arange(step * BATCH, (step + 1) * BATCH), len(crops))
-    return crops.rows(np.array([_order(len(crops), int(turn))[at] for turn, at in zip(turns, places, strict=True)]))
-
-
 def losses(network: nn.Module, batch: Batch) -> Losses:
     """Distance to the teacher's vector, and of the cosines within the batch: who resembles whom."""
     images, target = batch
     given = nn.functional.normalize(network(pixels(images)), dim=1)
     among = given @ given.T - target @ target.T
     return {"distance": (1 - (given * target).sum(1)).mean(), "relation": among.pow(2).mean() * 4}
-
-
-@lru_cache(maxsize=2)
-def _order(size: int, turn: int) -> NDArray[np.int64]:
-    return np.random.default_rng((SEED, turn)).permutation(size)
 
 
 def _weights(groups: NDArray[np.str_]) -> NDArray[np.float32]:

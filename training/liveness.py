@@ -1,7 +1,11 @@
-"""Liveness: a face near and with its surroundings. NUAA's prints show in the skin, made-up recaptures in the frame."""
+"""Liveness: a face near and with its surroundings. NUAA's prints show in the skin, made-up recaptures in the frame.
+
+Eight persons are few. What keeps the network from learning them by heart is the teacher's word on every crop.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,16 +18,20 @@ from torch import Tensor, nn
 
 from cli.bench import datasets
 from cli.bench.metrics import auc
+from facesocial.capabilities import Capability
 from facesocial.results import Face, Image
 from models.catalogue import load_catalogue
+from runners.crops import Crop
 from runners.library import face_adapter
 from training.backgrounds import sample
+from training.bank import Bank, bank
 from training.blocks import hedged, pixels, trunk
 from training.detector.sources import Source
 from training.distortion import degrade, recolour
 from training.loop import Batch, Losses, Schedule, device, fit
 from training.pictures import Photograph, Whole
-from training.recapture import recapture
+from training.recapture import Box, recapture
+from training.teachers import teacher
 
 SIDE: Final = 80
 CROPS: Final = face_adapter(load_catalogue().spec("starter_liveness")).crops
@@ -35,7 +43,13 @@ SCENE: Final = 320
 SMALLEST: Final = 40.0
 """Width of a face, pixels, to which pictures are shrunk at most."""
 
-FOLDS: Final = 3
+LOW: Final = 0.05
+"""The catalogue's equal-error threshold of the teacher on NUAA."""
+
+TRUTH, WORD, PERSON = range(3)
+"""Columns of labels: 1 for live; the teacher's P(live); the number of the person of NUAA, or `NOBODY`."""
+
+NOBODY: Final = -1
 
 
 class Liveness(nn.Module):
@@ -54,17 +68,17 @@ class Liveness(nn.Module):
         return given
 
 
-def views(image: Image, box: tuple[float, float, float, float]) -> tuple[Image, Image]:
-    """Near and wide, uint8 [80, 80, 3] BGR, as the service cuts them.
+def views(image: Image, box: Box, crops: Sequence[Crop] = CROPS) -> tuple[Image, ...]:
+    """Near and wide, or what other crops show, uint8 [80, 80, 3] BGR, as the service cuts them.
 
     Raises:
         ValueError: the box has no area.
     """
     face, source = Face(box, 1.0, None), Whole(image)
-    near, wide = (crop.cut(source, face) for crop in CROPS)
-    if near is None or wide is None:
+    cut = tuple(view for crop in crops if (view := crop.cut(source, face)) is not None)
+    if len(cut) < len(crops):
         raise ValueError("a box without area")
-    return near, wide
+    return cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +110,13 @@ class Attempts:
 
     @property
     def people(self) -> list[str]:
-        """Each once."""
+        """Each once, in the order of their numbers."""
         return sorted(set(self.persons.tolist()))
 
-    def folds(self) -> NDArray[np.int64]:
-        """The fold of each crop: whole persons."""
-        order = np.random.default_rng(SEED).permutation(self.people).tolist()
-        return np.array([order.index(person) % FOLDS for person in self.persons.tolist()])
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """The person of each, by number."""
+        return np.unique(self.persons, return_inverse=True)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +133,36 @@ def shows_people(photograph: Photograph) -> bool:
     return photograph.origin != "nuaa" and not photograph.name.startswith("deepfake/")
 
 
-def train(material: Material, folder: Path, steps: int, judged: Attempts | None = None) -> nn.Module:
+def bank_of(material: Material, size: int, folder: Path) -> Bank:
+    """Near and wide, uint8 [2, 80, 80, 3]: half NUAA, half pictures, half of these recaptured.
+
+    Labelled `TRUTH`, `WORD`, `PERSON`.
+    """
+    sessions = material.attempts.sessions()
+    return bank(lambda numbers: lesson(material, sessions, numbers), size, folder)
+
+
+def lesson(
+    material: Material, sessions: list[NDArray[np.int64]], numbers: range
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """See `training.bank.Lesson`."""
+    images, labels, judge = [], [], teacher(Capability.LIVENESS)
+    for number in numbers:
+        generator = np.random.default_rng((SEED, number))
+        shown = _picture(material, generator) if number % 2 else _attempt(material.attempts, sessions, generator)
+        images.append(np.stack(views(shown.image, shown.box)))
+        word = float(next(judge.read([views(shown.image, shown.box, judge.adapter.crops)])).score)
+        labels.append((shown.live, word if shown.person == NOBODY else _recentred(word), shown.person))
+    return np.stack(images), np.array(labels, np.float32)
+
+
+def train(bank: Bank, folder: Path, steps: int, judged: Attempts | None = None) -> nn.Module:
     """The trained network; `judged` are persons it has not seen, for the curve."""
     torch.manual_seed(SEED)
-    sessions = material.attempts.sessions()
     comparable = judged is not None and 0 < judged.live.sum() < len(judged.live)
     return fit(
         Liveness(),
-        lambda step: batch(material, sessions, step),
+        lambda step: bank.batch(step, BATCH),
         losses,
         Schedule.brief(steps, rate=2e-3),
         folder,
@@ -134,21 +170,11 @@ def train(material: Material, folder: Path, steps: int, judged: Attempts | None 
     )
 
 
-def batch(material: Material, sessions: list[NDArray[np.int64]], step: int) -> Batch:
-    """Half NUAA, half pictures of people, half of these recaptured."""
-    generator = np.random.default_rng((SEED, step))
-    rows = [
-        _picture(material, generator) if row % 2 else _attempt(material.attempts, sessions, generator)
-        for row in range(BATCH)
-    ]
-    near, wide, live = zip(*rows, strict=True)
-    return np.stack(near), np.stack(wide), np.array(live, np.float32)
-
-
 def losses(network: nn.Module, batch: Batch) -> Losses:
-    """Is it live?"""
-    near, wide, live = batch
-    return {"cross": hedged(network(pixels(near), pixels(wide))[:, 0], live)}
+    """Is it live? The truth and the teacher's word weigh the same."""
+    views, labels = batch
+    given = network(pixels(views[:, 0]), pixels(views[:, 1]))[:, 0]
+    return {"cross": hedged(given, labels[:, (TRUTH, WORD)].mean(dim=1))}
 
 
 def scores(network: nn.Module, crops: tuple[Image, ...]) -> NDArray[np.float64]:
@@ -163,19 +189,27 @@ def scores(network: nn.Module, crops: tuple[Image, ...]) -> NDArray[np.float64]:
     return np.asarray(given[:, 0].sigmoid().double().cpu().numpy())
 
 
-def _attempt(
-    attempts: Attempts, sessions: list[NDArray[np.int64]], generator: np.random.Generator
-) -> tuple[Image, Image, bool]:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A picture, the box of the face in it, whether it is live, and the number of the person, `NOBODY` of no matter."""
+
+    image: Image
+    box: Box
+    live: bool
+    person: int
+
+
+def _attempt(attempts: Attempts, sessions: list[NDArray[np.int64]], generator: np.random.Generator) -> _Shown:
     """Of a random session; moved and coloured, hardly blurred: what gives a print away is fine."""
     at = int(generator.choice(sessions[int(generator.integers(len(sessions)))]))
     image = _changed(attempts.images[at], generator, 0.1)
     side = image.shape[0]
     inset = np.abs(generator.normal(0, 0.03 * side, 4))
-    near, wide = views(image, (inset[0], inset[1], side - inset[2], side - inset[3]))
-    return near, wide, bool(attempts.live[at])
+    box = (inset[0], inset[1], side - inset[2], side - inset[3])
+    return _Shown(image, box, bool(attempts.live[at]), int(attempts.numbers[at]))
 
 
-def _picture(material: Material, generator: np.random.Generator) -> tuple[Image, Image, bool]:
+def _picture(material: Material, generator: np.random.Generator) -> _Shown:
     """Each set as often as another, at any resolution: a sharp picture is no recapture for being rare."""
     people = material.people[int(generator.integers(len(material.people)))]
     source = people[int(generator.integers(len(people)))]
@@ -187,9 +221,13 @@ def _picture(material: Material, generator: np.random.Generator) -> tuple[Image,
     box, live = (x1, y1, x2, y2), generator.random() < 0.5
     if not live:
         image, box = recapture(image, box, sample(material.backgrounds, generator, SCENE), generator)
-    near, wide = views(_changed(image, generator, 0.25), box)
-    return near, wide, live
+    return _Shown(_changed(image, generator, 0.25), box, live, NOBODY)
 
 
 def _changed(image: Image, generator: np.random.Generator, chance: float) -> Image:
     return degrade(recolour(image, generator, 0.7), generator, chance)
+
+
+def _recentred(word: float) -> float:
+    """On NUAA's crops, which have no surroundings, the teacher errs equally either way at `LOW` instead of a half."""
+    return 1 / (1 + (1 - word) / max(word, 1e-9) * LOW / (1 - LOW))

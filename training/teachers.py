@@ -43,7 +43,7 @@ class Teacher:
     """The model of the permissive pack for a capability of faces, on crops that are cut already.
 
     Args:
-        capability: of faces, with a network of one input.
+        capability: of faces.
     """
 
     def __init__(self, capability: Capability) -> None:
@@ -55,15 +55,14 @@ class Teacher:
         self.adapter = face_adapter(self.spec)
         self._core = LeasedCore(OnnxModel(installed, CpuSettings(session_threads=1)), CpuArbiter())
 
-    def read(self, crops: Sequence[Image]) -> Iterator[Any]:
-        """The adapter's results, one for each crop."""
-        for start in range(0, len(crops), BATCH):
-            batch = [(crop,) for crop in crops[start : start + BATCH]]
-            yield from self.adapter.post(self._core.run(self.adapter.pre(batch)).outputs)
+    def read(self, faces: Sequence[tuple[Image, ...]]) -> Iterator[Any]:
+        """The adapter's results, one for each face: its crops as the adapter wants them."""
+        for start in range(0, len(faces), BATCH):
+            yield from self.adapter.post(self._core.run(self.adapter.pre(faces[start : start + BATCH])).outputs)
 
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """float32 [n, d] of length one, of aligned 112×112 crops."""
-        said: Iterator[Embedding] = self.read(crops)
+        said: Iterator[Embedding] = self.read([(crop,) for crop in crops])
         return np.stack([embedding.vector for embedding in said])
 
 

@@ -21,10 +21,10 @@ SMALLEST, LARGEST = 9.0, 230.0
 SEEN, HIDDEN = 0.6, 0.15
 """A face that shows this share of its box is one; below the other it is none; between the two nothing is learned."""
 
-EMPTY: Final = 0.15
+EMPTY: Final = 0.25
 """Share of scenes without any face."""
 
-PAINTED_OUT: Final = 0.12
+PAINTED_OUT: Final = 0.15
 """Share of pictures whose first face is painted out: hair, collars and hands are no face."""
 
 

@@ -33,8 +33,10 @@ def centres(side: int) -> NDArray[np.float32]:
 
 def targets(
     boxes: NDArray[np.float32], points: NDArray[np.float32], known: NDArray[np.bool_], side: int
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
     """Of one picture.
+
+    Cells of the finest stride near a landmark say where it is too, whoever answers for the face: they see it best.
 
     Args:
         boxes: [n, 4].
@@ -43,11 +45,12 @@ def targets(
         side: of the canvas.
 
     Returns:
-        [cells] 1 a face, 0 none, −1 nothing to learn; [cells, 14] distances and offsets in strides, where it is 1.
+        [cells] 1 a face, 0 none, −1 nothing to learn; [cells, 14] distances, where it is 1, and offsets in strides;
+        [cells, 5] what an error of a landmark counts: one in so many strides is half the face's side; 0: not learned.
     """
     cells = centres(side)
     kinds = np.zeros(len(cells), np.int8)
-    values = np.zeros((len(cells), 14), np.float32)
+    values, weights = np.zeros((len(cells), 14), np.float32), np.zeros((len(cells), 5), np.float32)
     sizes = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
     low, high = (np.array(bound, np.float32) for bound in zip(*SPANS, strict=True))
     level = np.searchsorted(STRIDES, cells[:, 2])
@@ -59,16 +62,20 @@ def targets(
             continue
         kinds[inside & (kinds == 0)] = -1  # the rest of a face is no background either: its score is left alone
         away = np.maximum(abs(cells[:, 0] - (x1 + x2) / 2), abs(cells[:, 1] - (y1 + y2) / 2))
+        gaps = points[index] - cells[:, None, :2]
+        near = (level == 0)[:, None] & (abs(gaps).max(axis=2) <= REACH * STRIDES[0])
         chosen = inside & (away <= REACH * cells[:, 2]) & (sizes[index] >= low[level]) & (sizes[index] < high[level])
         stride = cells[chosen, 2:]
         at = cells[chosen, :2]
         kinds[chosen] = 1
         values[chosen, :4] = np.concatenate([at - boxes[index, :2], boxes[index, 2:] - at], axis=1) / stride
-        values[chosen, 4:] = ((points[index] - at[:, None]) / stride[:, None]).reshape(-1, 10)
-    return kinds, values
+        near |= chosen[:, None]
+        values[:, 4:].reshape(-1, 5, 2)[near] = (gaps / cells[:, None, 2:])[near]
+        weights[near] = np.broadcast_to(2 * cells[:, 2:] / sizes[index], weights.shape)[near]
+    return kinds, values, weights
 
 
-def losses(given: Tensor, kinds: Tensor, values: Tensor) -> Losses:
+def losses(given: Tensor, kinds: Tensor, values: Tensor, weights: Tensor) -> Losses:
     """Quality focal loss on the score (its target is the overlap of the box given), GIoU, and landmarks.
 
     Sources: Li et al. 2020 (arXiv 2006.04388), Rezatofighi et al. 2019 (arXiv 1902.09630).
@@ -82,14 +89,13 @@ def losses(given: Tensor, kinds: Tensor, values: Tensor) -> Losses:
     scores = given[:, :, 0]
     cross = nn.functional.binary_cross_entropy_with_logits(scores, quality, reduction="none")
     focal = cross * (scores.sigmoid() - quality).abs().pow(2)
-    span = ((wanted[:, :2] + wanted[:, 2:]) / 2).mean(dim=1, keepdim=True)
-    points = nn.functional.smooth_l1_loss(
-        given[faces][:, 5:] / span, values[faces][:, 4:] / span, beta=0.02, reduction="sum"
-    )
+    learned = weights > 0
+    wrong = (given[:, :, 5:] - values[:, :, 4:]).unflatten(2, (5, 2))[learned] * weights[learned][:, None]
+    points = nn.functional.smooth_l1_loss(wrong, torch.zeros_like(wrong), beta=0.02)
     return {
         "score": 2 * (focal * (kinds >= 0)).sum() / count,
         "box": 2 * (1 - giou).sum() / count,
-        "points": points / count / 2,
+        "points": 5 * points,
     }
 
 

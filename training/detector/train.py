@@ -31,17 +31,13 @@ def train(photographs: Iterable[Photograph], backgrounds: list[Image], folder: P
 
 
 def batch(stage: Stage, step: int) -> Batch:
-    """Images, kinds and values of a step, see `targets`."""
+    """Images, kinds, values and weights of a step, see `targets`."""
     scenes = [stage.scene(step * BATCH + row) for row in range(BATCH)]
     wanted = [targets(scene.boxes, scene.points, scene.known, SIDE) for scene in scenes]
-    return (
-        np.stack([scene.image for scene in scenes]),
-        np.stack([kinds for kinds, _ in wanted]),
-        np.stack([values for _, values in wanted]),
-    )
+    return np.stack([scene.image for scene in scenes]), *(np.stack(part) for part in zip(*wanted, strict=True))
 
 
 def judged(network: nn.Module, batch: Batch) -> Losses:
     """See `training.detector.targets.losses`."""
-    images, kinds, values = batch
-    return losses(network(pixels(images)), kinds, values)
+    images, *wanted = batch
+    return losses(network(pixels(images)), *wanted)

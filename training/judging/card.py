@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final, TypeAlias
 
+import numpy as np
+
 from cli.bench.calibration import record
 from cli.bench.machine import Machine
 from cli.bench.measurement import quotient
@@ -130,8 +132,9 @@ def _recognition(pick: Pick, work: Path, data: Path) -> list[Figure]:
 
 
 def _liveness(pick: Pick, work: Path, data: Path) -> list[Figure]:
-    without = [pick(work / f"liveness-without-{fold}") for fold in range(life.FOLDS)]
-    return liveness.figures(without, pick(work / "liveness"), data)
+    persons = life.Attempts.of(data).numbers
+    without = {person: pick(work / f"liveness-without-{person}") for person in np.unique(persons).tolist()}
+    return liveness.figures(without, persons, pick(work / "liveness"), data)
 
 
 def _deepfake(pick: Pick, work: Path, data: Path) -> list[Figure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,19 +14,18 @@ from cli.bench.accuracy import samples, score
 from cli.bench.metrics import auc, bootstrap
 from facesocial.capabilities import Task
 from training.judging.trial import Candidate, Figure, beside_teachers, share
-from training.liveness import Attempts
 
 APCER: Final = 0.1
 """Share of attacks that may pass at the threshold (ISO/IEC 30107-3 names it APCER; live ones refused, BPCER)."""
 
 
-def figures(without: Sequence[Candidate], final: Candidate, data: Path) -> list[Figure]:
-    """Of the networks trained without each fold of persons, and of the one trained on all."""
+def figures(without: Mapping[int, Candidate], persons: NDArray[np.int64], final: Candidate, data: Path) -> list[Figure]:
+    """Of the networks trained without each person, and of the one trained on all; `persons`: the one of each crop."""
     crops = list(datasets.nuaa(data))
-    live, persons = np.array([crop.positive for crop in crops]), np.array([crop.group for crop in crops])
-    judges, folds = [beside_teachers(model) for model in without], Attempts.of(data).folds()
+    live = np.array([crop.positive for crop in crops])
+    judges = {person: beside_teachers(model) for person, model in without.items()}
     scores = np.array(
-        [score(judges[fold], crop, Task.LIVENESS, 1.0) for crop, fold in zip(crops, folds.tolist(), strict=True)]
+        [score(judges[person], crop, Task.LIVENESS, 1.0) for crop, person in zip(crops, persons.tolist(), strict=True)]
     )
     area = bootstrap(lambda rows: auc(scores[rows], live[rows]), persons, 200)
     threshold = passing(scores[~live])

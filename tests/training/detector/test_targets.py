@@ -19,7 +19,7 @@ POINTS = np.stack([box[:2] + (box[2:] - box[:2]) * np.linspace(0.2, 0.8, 5)[:, N
 
 def test_a_network_that_says_its_targets_finds_the_faces() -> None:
     """Every cell that answers for a face gives that face's box and landmarks; the loss is nothing then."""
-    kinds, values = targets(BOXES, POINTS.astype(np.float32), np.array([True, True]), 320)
+    kinds, values, weights = targets(BOXES, POINTS.astype(np.float32), np.array([True, True]), 320)
     output = np.concatenate([np.where(kinds[:, None] == 1, 9.0, -9.0), values], axis=1)[None].astype(np.float32)
     found = StarterDetector(load_catalogue().spec("starter_detector")).decode({"cells": output}, (320, 320), 0.5)
     assert found.landmarks is not None
@@ -28,14 +28,26 @@ def test_a_network_that_says_its_targets_finds_the_faces() -> None:
         near = int(np.abs(BOXES - box).sum(axis=1).argmin())
         np.testing.assert_allclose(box, BOXES[near], atol=1e-3)
         np.testing.assert_allclose(points, POINTS[near], atol=1e-3)
-    parts = losses(*(torch.from_numpy(array) for array in (output, kinds[None], values[None])))
+    parts = losses(*(torch.from_numpy(array) for array in (output, kinds[None], values[None], weights[None])))
     assert float(parts["box"]) == pytest.approx(0, abs=1e-5)
     assert float(parts["points"]) == pytest.approx(0, abs=1e-5)
     assert float(parts["score"]) < 0.01
 
 
 def test_a_doubtful_face_teaches_nothing() -> None:
-    kinds, _ = targets(BOXES, POINTS.astype(np.float32), np.array([False, True]), 320)
+    kinds, _, weights = targets(BOXES, POINTS.astype(np.float32), np.array([False, True]), 320)
     centre = 55 // 8 * 40 + 40 // 8  # of the first box, on the finest level
     assert kinds[centre] == -1
+    assert not weights[centre].any()
     assert (kinds == 1).any()
+
+
+def test_the_finest_cells_about_a_landmark_say_where_it_is() -> None:
+    """Also of a face for which coarse cells answer; an error counts in shares of the face."""
+    kinds, values, weights = targets(BOXES[1:], POINTS[1:].astype(np.float32), np.array([True]), 320)
+    (x, y), side = POINTS[1, 2], float(np.sqrt(np.prod(BOXES[1, 2:] - BOXES[1, :2])))
+    column, row = int(x // 8), int(y // 8)
+    cell = row * 40 + column
+    assert kinds[cell] == -1
+    assert weights[cell].tolist() == pytest.approx([0, 0, 2 * 8 / side, 0, 0])
+    assert values[cell, 8:10] * 8 + [(column + 0.5) * 8, (row + 0.5) * 8] == pytest.approx([x, y], abs=1e-3)
