@@ -53,13 +53,15 @@ def _folder(package: str, cache: Path) -> Path:
         subprocess.run(["dpkg-deb", "--extract", archive.name, "files"], cwd=raw, check=True)  # noqa: S603, S607
         for number, image in enumerate(_without_face(raw / "files", package)):
             cv2.imwrite(str(part / f"{number:04}.png"), image)
+        if not any(part.iterdir()):
+            raise ValueError(f"no picture in {package}")
         part.rename(folder)
     return folder
 
 
 def _without_face(files: Path, package: str) -> Iterator[Image]:
     known = set[bytes]()
-    pictures = sorted(file for ending in ("jpg", "jpeg", "png") for file in files.rglob(f"*.{ending}"))
+    pictures = sorted(file for ending in ("jpg", "jpeg", "png", "webp") for file in files.rglob(f"*.{ending}"))
     for file in track(pictures, f"looking for faces in {package}"):
         if file.is_symlink() or min((image := _read(file)).shape[:2]) < 200:
             continue

@@ -47,19 +47,6 @@ def trunk(*widths: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Separable(nn.Module):
-    """A depthwise 3×3 and a 1×1 convolution around a short cut."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.depth = conv(channels, channels, groups=channels)
-        self.point = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Same shape."""
-        return torch.relu(inputs + self.point(self.depth(inputs)))
-
-
 def hedged(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross entropy with labels of which nobody is surer than 95 %: they are those of whole videos and sessions."""
     cross: Tensor = nn.functional.binary_cross_entropy_with_logits(logits, labels * 0.9 + 0.05)

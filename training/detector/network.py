@@ -7,10 +7,10 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from training.blocks import Separable, conv, patches
+from runners.detection.grid import STRIDES
+from training.blocks import Residual, conv, patches
 
-STRIDES: Final = (8, 16, 32)
-WIDTH: Final = 48
+WIDTH: Final = 32
 """Channels of the pyramid."""
 
 VALUES: Final = 15
@@ -18,7 +18,9 @@ VALUES: Final = 15
 
 
 class Detector(nn.Module):
-    """A feature pyramid on strides 8, 16 and 32, one head for all three; about .16 M parameters, 95 MMAC at 320×320.
+    """A feature pyramid on strides 8, 16 and 32, one head for all three; .19 M parameters, 170 MMAC at 320×320.
+
+    Dense 3×3 convolutions: on a CPU they learn more in the same time than twice as many channels depthwise.
 
     Input float32 [n, 3, h, w], BGR, −1 … 1, sides multiples of 32. Output [n, cells, 15], cells by rising stride, row
     by row: the score as a logit; the distances from the cell's centre to left, top, right and bottom of the box, in
@@ -29,13 +31,16 @@ class Detector(nn.Module):
         super().__init__()
         self.stem = patches(3, 32)
         self.stages = nn.ModuleList(
-            nn.Sequential(conv(inputs, outputs, 2), Separable(outputs), Separable(outputs))
-            for inputs, outputs in ((32, 48), (48, 64), (64, 96))
+            (
+                nn.Sequential(conv(32, 40, 2), Residual(40)),
+                nn.Sequential(conv(40, 56, 2), Residual(56)),
+                conv(56, 64, 2),
+            )
         )
-        self.lateral = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1) for channels in (48, 64, 96))
-        self.smooth = nn.ModuleList(Separable(WIDTH) for _ in STRIDES)
-        self.head = nn.Sequential(conv(WIDTH, WIDTH, groups=WIDTH), conv(WIDTH, 64, kernel=1))
-        self.values = nn.Conv2d(64, VALUES, 1)
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1) for channels in (40, 56, 64))
+        self.smooth = conv(WIDTH, WIDTH)
+        self.head = conv(WIDTH, 48)
+        self.values = nn.Conv2d(48, VALUES, 1)
         self.scale = nn.Parameter(torch.ones(len(STRIDES)))
         nn.init.constant_(self.values.bias[:1], -4.6)  # a face in a hundred cells
 
@@ -49,8 +54,8 @@ class Detector(nn.Module):
         for coarse in (1, 0):
             levels[coarse] = levels[coarse] + nn.functional.interpolate(levels[coarse + 1], scale_factor=2.0)
         cells = [
-            self._cells(self.values(self.head(smooth(level))), self.scale[number])
-            for number, (smooth, level) in enumerate(zip(self.smooth, levels, strict=True))
+            self._cells(self.values(self.head(self.smooth(level))), self.scale[number])
+            for number, level in enumerate(levels)
         ]
         return torch.cat(cells, dim=1)
 

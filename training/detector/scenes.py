@@ -96,6 +96,7 @@ def _paste(
         pixels = np.asarray(cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
         mask = np.asarray(cv2.resize(mask, pixels.shape[1::-1], interpolation=cv2.INTER_AREA), np.float32)
         from_pixels[:, :2] = to_scene[:, :2] / share
+        from_pixels[:, 2] += to_scene[:, :2].sum(axis=1) * (1 / share - 1) / 2  # pixel centres: see AlignedCrop
     rows, columns = _covered(pixels.shape[1], pixels.shape[0], from_pixels)
     if rows.start < rows.stop and columns.start < columns.stop:
         from_pixels[:, 2] -= columns.start, rows.start

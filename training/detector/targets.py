@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.detector.network import STRIDES
+from runners.detection.grid import STRIDES
 from training.loop import Losses
 
 REACH: Final = 1.5
@@ -18,6 +18,10 @@ REACH: Final = 1.5
 
 SPANS: Final = ((0.0, 56.0), (40.0, 128.0), (96.0, 1e9))
 """Sides of the boxes (geometric mean, pixels) each stride answers for. They overlap, so that no size is nobody's."""
+
+
+CLEAR: Final = 48.0
+"""From this side of a face on, in pixels, its landmarks count in full: nobody knows those of a tiny one exactly."""
 
 
 @cache
@@ -46,7 +50,7 @@ def targets(
 
     Returns:
         [cells] 1 a face, 0 none, −1 nothing to learn; [cells, 14] distances, where it is 1, and offsets in strides;
-        [cells, 5] what an error of a landmark counts: one in so many strides is half the face's side; 0: not learned.
+        [cells, 5] what a stride of error counts: in halves of the face's side, less for small faces; 0: not learned.
     """
     cells = centres(side)
     kinds = np.zeros(len(cells), np.int8)
@@ -71,7 +75,8 @@ def targets(
         values[chosen, :4] = np.concatenate([at - boxes[index, :2], boxes[index, 2:] - at], axis=1) / stride
         near |= chosen[:, None]
         values[:, 4:].reshape(-1, 5, 2)[near] = (gaps / cells[:, None, 2:])[near]
-        weights[near] = np.broadcast_to(2 * cells[:, 2:] / sizes[index], weights.shape)[near]
+        share = min(1.0, sizes[index] / CLEAR)
+        weights[near] = np.broadcast_to(2 * cells[:, 2:] / sizes[index] * share, weights.shape)[near]
     return kinds, values, weights
 
 
