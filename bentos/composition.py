@@ -61,7 +61,7 @@ def _desk(
     lost: Callable[[], Collection[Capability]],
     losses: Callable[[], Sequence[str]] = tuple,
 ) -> LocalDesk:
-    runners = RunnerLibrary(Library.open(), build)
+    runners = RunnerLibrary(Library.open(configuration.models.starter), build)
     pipeline = Pipeline(runners, side_by_side)
     readiness = Readiness(runners, configuration, lost, losses)
     threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="request")

@@ -134,7 +134,7 @@ class _Runner:
     _lock: BinaryIO | None = None
 
     def __init__(self) -> None:
-        name, library = runner_name(self.capability), Library.open()
+        name, library = runner_name(self.capability), Library.open(configuration.models.starter)
         self._residency = residency_of(name, configuration, resolution, Recycler(name, resolution, self._leave))
         self._bench = Bench(self.capability, library, local_builder(self._residency.arbiter, configuration.cpu))
         self._threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="run")

@@ -24,7 +24,7 @@ from bentos.placement import (
 from bentos.platform import end_with_parent, is_wsl, refuse_unsafe_sockets
 from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end
 from facesocial.configuration import Configuration, load_configuration
-from facesocial.errors import ConfigurationError
+from facesocial.errors import ConfigurationError, ModelError
 from facesocial.logging import configure_logging
 from facesocial.memory import keep_freed_pages
 from models import starter
@@ -48,9 +48,9 @@ def _resolution(configuration: Configuration) -> Resolution:
         return inherited(os.environ)
     if os.environ.get(BUILD):
         return everything(make_runtime())
-    library = Library.open()
+    library = Library.open(configuration.models.starter)
     if configuration.models.starter:
-        _start_with(library)
+        _say_who_serves(library)
     library.check(configuration.models.required)
     cards = choose(configuration.vram.gpu, _usable(device.cards()), os.environ.get("CUDA_VISIBLE_DEVICES"))
     resolution = resolve(configuration, cards, is_wsl(platform.release()), make_runtime())
@@ -59,13 +59,16 @@ def _resolution(configuration: Configuration) -> Resolution:
     return resolution
 
 
-def _start_with(library: Library) -> None:
-    """What nothing serves gets its starter model; a store that cannot be written is left as it is, said aloud."""
+def _say_who_serves(library: Library) -> None:
+    """Register the starter models beside the others; where the store cannot be written they serve all the same."""
     try:
-        for model in starter.install(library):
-            log.info("serves the starter model inside the package", model=model.tag, terms=model.spec.licence.name)
-    except OSError as error:
-        log.warning("the starter models cannot be registered", reason=error.strerror)
+        starter.register(library.store)
+    except ModelError as error:
+        log.warning("the starter models cannot be registered", reason=str(error))
+    serving = {str(capability): model for capability, model in library.serving().items() if model.spec.is_starter}
+    if serving:
+        terms = {f"{model.spec.licence.name}; commercial use: no" for model in serving.values()}
+        log.warning("starter models serve until others are pulled", capabilities=[*serving], terms=" ".join(terms))
 
 
 def _usable(found: tuple[device.Description, ...]) -> tuple[device.Description, ...]:

@@ -111,7 +111,7 @@ def residency_of(
     """The cards of the process of the service `name`, with what was asked of them lately."""
     recorder = TraceRecorder()
     arbiter = arbiter_of(name, configuration, resolution, lost, recorder.record)
-    return LocalResidency(name, arbiter, Library.open(), recorder)
+    return LocalResidency(name, arbiter, Library.open(configuration.models.starter), recorder)
 
 
 def _card(choice: Choice, ordinal: int, vram: VramSettings, runtime: Path) -> Card:

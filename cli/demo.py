@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.models import open_installer
+from cli.models import open_installer, stand_ins
 from cli.process import Service
-from facesocial.errors import DownloadError, FaceSocialError
+from facesocial.errors import DownloadError, FaceSocialError, StoreNotWritable
 
 OUTPUT = Path("facesocial-demo.jpg")
 progress = Console(stderr=True)
@@ -45,13 +45,10 @@ def demo(
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return
-    if not answer["faces"]:
-        Console().print("no face found")
-        return
-    Console().print(table(answer["faces"]))
+    Console().print(table(answer["faces"]) if answer["faces"] else "no face found")
     Console().print("* see what these models are bad at:")
     for alias, caveat in answer["caveats"].items():
-        Console().print(f"[dim]{alias}: {caveat}[/dim]")
+        Console().print(f"[dim]{alias} ({answer['models'][alias]}): {escape(caveat)}[/dim]")
 
 
 def sample() -> Path:
@@ -84,26 +81,16 @@ def _pull() -> None:
     """Bring the permissive pack in; what is installed already costs nothing.
 
     Raises:
-        FaceSocialError: it cannot be had, and the configuration forbids the starter models.
+        FaceSocialError: it cannot be had, and no starter models stand in for it.
     """
-    from facesocial.configuration import load_configuration
-    from models.catalogue import STARTER, load_catalogue
+    from models.catalogue import load_catalogue
 
     catalogue = load_catalogue()
     try:
         with open_installer() as installer:
             installer.pull(catalogue.pack(catalogue.default_pack))
-    except DownloadError as error:
-        if not load_configuration().models.starter:
-            raise
-        terms = catalogue.pack(STARTER)[0].licence.name
-        what, where, *more = str(error).splitlines()
-        progress.print(f"[dim]{escape(what)}\n{escape(where)}[/dim]", soft_wrap=True)
-        if more:
-            progress.print("[dim]… `facesocial models pull` names every file and why[/dim]", soft_wrap=True)
-        progress.print(
-            f"so the starter models inside the package do the job ({terms}; commercial use: no)", soft_wrap=True
-        )
+    except (DownloadError, StoreNotWritable) as error:
+        progress.print(escape(stand_ins(error)), style="dim", soft_wrap=True)
 
 
 def table(faces: list[dict[str, Any]]) -> Table:
@@ -138,13 +125,13 @@ def table(faces: list[dict[str, Any]]) -> Table:
 def _verdict(result: dict[str, Any] | None, key: str) -> str:
     if result is None:
         return "–"
-    return f"{'yes' if result[key] else 'no'} {result['score']:.2f}"
+    return f"{'yes' if result[key] else 'no'} {result['score']:.3f}"
 
 
 def _threshold(faces: list[dict[str, Any]], task: str) -> str:
     """For the head of a column; empty when the task was not done."""
     result = faces[0].get(task)
-    return f" ≥ {result['threshold']:.2f}" if result else ""
+    return f" ≥ {result['threshold']:.3f}" if result else ""
 
 
 def _nearest(index: int, faces: list[dict[str, Any]]) -> str:

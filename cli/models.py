@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from facesocial.errors import FaceSocialError, ModelError, ModelIntegrityError
+from facesocial.configuration import load_configuration
+from facesocial.errors import DownloadError, FaceSocialError, ModelError, ModelIntegrityError, StoreNotWritable
 from models.catalogue import ModelSpec, load_catalogue, read_spec
 
 if TYPE_CHECKING:  # httpx and BentoML are slow to import; `--help` does without them
@@ -62,14 +63,44 @@ def pull(
     everything: Annotated[bool, typer.Option("--all", help="The whole catalogue.")] = False,
     accept_license: AcceptLicense = False,
     activate: Annotated[bool, typer.Option("--activate", help="Let these serve, also where others serve now.")] = False,
+    or_starters: Annotated[
+        bool, typer.Option("--or-starters", help="What cannot be had is no error while starter models stand in for it.")
+    ] = False,
 ) -> None:
     """Download, convert, check and register models; those installed already cost nothing."""
     from models.pull import select
 
     specs = select(load_catalogue(), ["all"] if everything else names or [])
     with open_installer() as installer:
-        pulled = installer.pull(specs, accept_licence=accept_license, activate=activate)
+        try:
+            pulled = installer.pull(specs, accept_licence=accept_license, activate=activate)
+        except (DownloadError, StoreNotWritable) as error:
+            if not or_starters:
+                raise
+            _console(stderr=True).print(stand_ins(error), style="dim", soft_wrap=True, highlight=False)
+            return
     _print_pulled(pulled)
+
+
+def stand_ins(error: ModelError) -> str:
+    """Who serves although a pull failed, on what terms, and why it did.
+
+    Raises:
+        ModelError: `error`, where nobody stands in: the configuration forbids it.
+    """
+    from models.library import Library
+
+    serving = Library.open(load_configuration().models.starter).serving()
+    starters = {str(capability): model.spec for capability, model in serving.items() if model.spec.is_starter}
+    if not starters:
+        raise error
+    (terms,) = {spec.licence.name for spec in starters.values()}
+    why = next((line for line in str(error).splitlines() if "://" in line), str(error))
+    return (
+        f"the default pack cannot be had: {why}\n"
+        f"starter models inside the package stand in for {', '.join(starters)} ({terms}; commercial use: no);"
+        " `facesocial models pull` tries again and says more"
+    )
 
 
 @app.command("import")
@@ -119,7 +150,7 @@ def verify() -> None:
     from models.library import Library
 
     rows, damaged = [], 0
-    for model in Library.open().installed():
+    for model in Library.open(load_configuration().models.starter).installed():
         try:
             model.verify()
         except ModelIntegrityError as error:
@@ -141,12 +172,12 @@ def list_models(
     """Show what is installed, and what each alias serves."""
     from models.library import Library
 
-    library = Library.open()
-    table = library.aliases.table()
-    rows = [_row(model.spec, model, table.serving(model.tag)) for model in library.installed()]
+    library = Library.open(load_configuration().models.starter)
+    aliases = {model.tag: capability.alias for capability, model in library.serving().items()}
+    rows = [_row(model.spec, model, aliases.get(model.tag)) for model in library.installed()]
     if everything:
         installed = {row["model"] for row in rows}
-        rows += [_row(spec, None, ()) for spec in load_catalogue().models if spec.name not in installed]
+        rows += [_row(spec, None, None) for spec in load_catalogue().models if spec.name not in installed]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -180,7 +211,7 @@ def remove(tag: Tag) -> None:
     """Delete a model that no alias serves."""
     from models.library import Library
 
-    typer.echo(f"removed {Library.open().remove(tag)}")
+    typer.echo(f"removed {Library.open(load_configuration().models.starter).remove(tag)}")
 
 
 @contextmanager
@@ -191,22 +222,26 @@ def open_installer() -> Iterator[Installer]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=_console(stderr=True)) as progress:
-        yield Installer(Library.open(), report=Bars(progress))
+        try:
+            yield Installer(Library.open(), report=Bars(progress))
+        finally:
+            for task in progress.tasks:
+                progress.update(task.id, visible=task.finished)  # a bar that will not move says nothing
 
 
-def _row(spec: ModelSpec, model: InstalledModel | None, serves: Sequence[str]) -> dict[str, object]:
+def _row(spec: ModelSpec, model: InstalledModel | None, serves: str | None) -> dict[str, object]:
     return {
         "model": spec.name,
         "tag": model.tag if model else None,
         "sha256": model.sha256 if model else spec.served_sha256,
         "capability": str(spec.capability),
         "architecture": spec.architecture,
-        "serves": list(serves),
+        "serves": [serves] if serves else [],
         "licence": spec.licence.name,
         "commercial": spec.licence.commercial,
         "packs": list(spec.packs),
         "verified": spec.verified,
-        "weights": "int8" if spec.quantisation else "float32",
+        "weights": "int8" if spec.quantisation or spec.int8 else "float32",
         "obstacle": spec.obstacle,
         "threshold": spec.threshold.model_dump() if spec.threshold else None,
         "limits": spec.limits,

@@ -116,7 +116,7 @@ def _try(
     ensemble: Ensemble, model: InstalledModel, calibration: Path, judge: Judge | None, say: Callable[[str], None]
 ) -> tuple[Trial, ModelSpec, bytes]:
     """Quantise one network and measure it, in a store of its own; gives the entry and the file of the variant too."""
-    from cli.bench.calibration import record
+    from cli.bench.calibration import pictures, record
     from cli.bench.int8 import times
     from cli.bench.int8_table import Trial
     from facesocial.capabilities import Capability
@@ -126,7 +126,7 @@ def _try(
     spec, capability = model.spec, Capability(model.spec.capability)
     before = {**ensemble, capability: model}
     say(f"{spec.name}: looking at the calibration pictures …")
-    samples = record(before, capability, calibration)
+    samples = record(before, capability, pictures(calibration))
     say(f"{spec.name}: quantising with {len(samples)} inputs …")
     content, quantisation = quantise(model.read(), samples, spec.architecture)
     with tempfile.TemporaryDirectory(prefix="facesocial-int8-") as folder:

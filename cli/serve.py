@@ -24,17 +24,32 @@ def serve(
 ) -> None:
     """Serve the HTTP API until interrupted."""
     from models.library import Library
+    from models.store import home
     from vram_policy.choice import choose
     from vram_policy.device import cards
 
     configuration = load_configuration()
     server = configuration.server
-    Library.open().check(configuration.models.required)
+    _check_home(home())
+    Library.open(configuration.models.starter).check(configuration.models.required)
     choose(configuration.vram.gpu, cards(), os.environ.get("CUDA_VISIBLE_DEVICES"))  # says so in one line
     _check_free(host or server.host, port or server.port)
     os.execvpe(  # noqa: S606 — our own command, no shell wanted
         sys.executable, command(host or server.host, port or server.port, bento), environment()
     )
+
+
+def _check_home(folder: Path) -> None:
+    """BentoML wants to write into it when it starts, and is at a loss for words where it cannot.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    try:
+        for name in ("bentos", "models"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be written ({error.strerror}); BENTOML_HOME names it") from error
 
 
 def _check_free(host: str, port: int) -> None:

@@ -19,6 +19,7 @@
     │   ├── ModelIntegrityError     wrong digest, external data, not a model
     │   ├── LicenceNotAccepted      weights that need --accept-license
     │   ├── DownloadError           no source of a file could be read
+    │   ├── StoreNotWritable        the model store cannot be changed
     │   └── ConversionError         the source cannot be turned into ONNX
     ├── DeviceError                 a card failed; the CPU answers, no caller sees it
     │   ├── OutOfDeviceMemory       it has no room
@@ -154,6 +155,12 @@ class DownloadError(ModelError):
     """None of a file's sources could be read."""
 
     code = "download"
+
+
+class StoreNotWritable(ModelError):
+    """The model store cannot be changed: read-only, full, or somebody else's."""
+
+    code = "store_not_writable"
 
 
 class ConversionError(ModelError):

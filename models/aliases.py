@@ -73,6 +73,15 @@ class Aliases:
         """Nothing is activated or rolled back while the block runs."""
         return exclusive(self._file.with_suffix(".lock"))
 
+    def offer(self, alias: str, tag: str) -> bool:
+        """As `activate`, where the alias serves nothing yet; whether it did."""
+        _check_alias(alias)
+        with self.hold():
+            table = self.table()
+            if free := alias not in table.aliases:
+                self._write(table, alias, Served(tag=self._checked(alias, tag).tag))
+        return free
+
     def activate(self, alias: str, tag: str) -> InstalledModel:
         """Lets the alias serve a model that is installed, intact and of the alias's capability.
 

@@ -48,7 +48,7 @@ class Source(_Entry):
     """One file of a model. The urls are tried in order; any of them, or the archive, must give exactly these bytes."""
 
     packaged: str | None = Field(
-        default=None, pattern=r"^[a-z0-9_]+\.onnx$", description="a file in models/starter/: no host is asked"
+        default=None, pattern=r"^[a-z0-9_]+/model\.onnx$", description="a file in models/weights/: no host is asked"
     )
     urls: tuple[Url, ...] = Field(default=(), description="empty: only in the archive, or only by import")
     sha256: Digest
@@ -170,6 +170,7 @@ class ModelSpec(_Entry):
     )
     threshold: Threshold | None = None
     dynamic_batch: bool = True
+    int8: bool = Field(default=False, description="the weights come as int8; `quantisation`: they were made so here")
     verified: bool = Field(default=True, description="False: nobody here has run these bytes")
     accuracy: str = ""
     limits: str = Field(default="", description="what the model is bad at; shown beside its score")
@@ -178,7 +179,14 @@ class ModelSpec(_Entry):
     def _one_file_is_served(self) -> ModelSpec:
         if self.converter is None and len(self.sources) != 1:
             raise ValueError(f"{self.name}: several sources need a converter that makes one file of them")
+        if STARTER in self.packs and (self.converter or not self.is_starter):
+            raise ValueError(f"{self.name}: a starter model is a file of the package, as it is")
         return self
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether its weights are those inside the package, as they are or quantised."""
+        return any(source.packaged for source in self.sources)
 
     @property
     def alias(self) -> str | None:
@@ -203,7 +211,7 @@ class ModelSpec(_Entry):
         remarks = (
             self.limits,
             "the threshold is the publisher's, not calibrated by us" * borrowed,
-            f"{self.licence.name}; commercial use: no" * (STARTER in self.packs),  # nobody was asked to accept it
+            f"{self.licence.name}; commercial use: no" * self.is_starter,  # nobody was asked to accept it
         )
         return "; ".join(filter(None, remarks))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from facesocial.errors import DownloadError, ModelIntegrityError
 from models import archive
 from models.catalogue import Archive, Source
 from models.mirror import VARIABLE, Mirror
+from models.starter import packaged_file
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes done and bytes in all (None: not known)."""
@@ -30,8 +30,8 @@ MAX_REDIRECTS: Final = 5
 MAX_ATTEMPTS: Final = 5
 TIMEOUT: Final = httpx.Timeout(30, connect=10)
 HINT: Final = (
-    f"set {VARIABLE} to a directory or url that holds <host>/<path>, "
-    "or unset it and connect this machine to the internet"
+    f"connect this machine to the internet (without {VARIABLE}), "
+    f"or set {VARIABLE} to a directory or url that holds <host>/<path>"
 )
 
 
@@ -69,6 +69,7 @@ class Downloader:
         self._mirror = mirror
         self._max_bytes = max_bytes
         self._transport = transport
+        self._silent: dict[str, str] = {}
 
     def fetch(self, source: Source, progress: Progress = silent) -> Path:
         """The path of a file with exactly the source's bytes, from its urls or else from its archive.
@@ -78,7 +79,9 @@ class Downloader:
             ModelIntegrityError: a place answered, with other bytes than the catalogue says, and no other had them.
         """
         if source.packaged:
-            return _packaged(source.packaged, source.sha256)
+            file = _packaged(source)
+            progress(_size(file), _size(file))
+            return file
         try:
             return self._download(source, progress)
         except (DownloadError, ModelIntegrityError) as direct:
@@ -138,6 +141,9 @@ class Downloader:
         if isinstance(place, Path):
             _copy(place, part, limit, progress)
             return
+        host = httpx.URL(place).host
+        if host in self._silent:
+            raise _SourceError(self._silent[host])
         for attempt in range(1, MAX_ATTEMPTS + 1):
             before = _size(part)
             if before == source.bytes:
@@ -145,6 +151,8 @@ class Downloader:
             try:
                 self._stream(place, part, limit, source.bytes, progress)
             except httpx.HTTPError as error:
+                if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+                    self._silent[host] = _reason(error)  # its other files need not wait for it again
                 if attempt == MAX_ATTEMPTS or _size(part) == before:  # no progress: another try would be the same
                     raise _SourceError(_reason(error)) from error
             else:
@@ -184,11 +192,11 @@ class Downloader:
         raise _SourceError(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _packaged(name: str, sha256: str) -> Path:
-    file = Path(str(resources.files("models").joinpath("starter", name)))
-    if not file.is_file():
+def _packaged(source: Source) -> Path:
+    file = packaged_file(source)
+    if file is None or not file.is_file():
         raise DownloadError("this installation lacks the file: install FaceSocial again")
-    if _digest(file) != sha256:
+    if _digest(file) != source.sha256:
         raise ModelIntegrityError("this installation has other bytes than the catalogue says: install FaceSocial again")
     return file
 

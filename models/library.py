@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from facesocial.capabilities import Capability
 from facesocial.errors import ModelError, ModelIntegrityError, ModelNotInstalled
+from models import starter
 from models.aliases import Aliases
 from models.store import InstalledModel, Store, home
 
@@ -16,16 +17,19 @@ class Library:
 
     Args:
         store: where the models are.
+        starters: what no alias names is served by the models inside the package; False: they serve nothing, named or
+            not.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, starters: bool = False) -> None:
         self.store = store
         self.aliases = Aliases(store)
+        self._starters = starter.starters(store.catalogue) if starters else {}
 
     @classmethod
-    def open(cls) -> Library:
+    def open(cls, starters: bool = False) -> Library:
         """The library in the BentoML home of this environment."""
-        return cls(Store(home()))
+        return cls(Store(home()), starters)
 
     def generation(self) -> int:
         """Rises with every activation and rollback.
@@ -39,13 +43,27 @@ class Library:
         """The model that serves this capability; its file is read by `InstalledModel.read` only, which checks it.
 
         Raises:
-            ModelNotInstalled: none was activated, or it is gone; the message holds the command that installs one.
+            ModelNotInstalled: none was activated, or it is gone, or is a starter model where those must not serve; the
+                message holds the command that installs one.
             ModelIntegrityError: the alias file or the registration is damaged.
         """
         tag = self.aliases.resolve(capability.alias)
-        if tag is None:
+        if tag is None and capability in self._starters:
+            return self._starters[capability]
+        model = self.store.get(tag) if tag else None
+        if model is None or (model.spec.is_starter and not self._starters):
             raise ModelNotInstalled(f"no model serves {capability.alias}; `facesocial models pull` installs one")
-        return self.store.get(tag)
+        return model
+
+    def get(self, tag: str) -> InstalledModel:
+        """The model of this tag, in the package or in the store; see `Store.get`.
+
+        Raises:
+            ModelNotInstalled: there is none.
+            ModelIntegrityError: the entry is damaged.
+        """
+        inside = (model for model in self._starters.values() if tag in (model.tag, model.spec.name))
+        return next(inside, None) or self.store.get(tag)
 
     def check(self, capabilities: Iterable[Capability]) -> None:
         """Passes when what serves these is intact; one that nothing serves is no damage.
@@ -58,8 +76,9 @@ class Library:
                 self.resolve(capability).verify()
 
     def installed(self) -> tuple[InstalledModel, ...]:
-        """Every installed model, by tag."""
-        return self.store.installed()
+        """Every installed model, by tag; those inside the package always are."""
+        everything = (*self._starters.values(), *self.store.installed())
+        return tuple(sorted({model.tag: model for model in everything}.values(), key=lambda model: model.tag))
 
     def serving(self) -> dict[Capability, InstalledModel]:
         """What serves each capability; those that nothing serves are left out.
@@ -68,11 +87,11 @@ class Library:
             ModelNotInstalled: an alias names a model that is gone.
             ModelIntegrityError: as `resolve`.
         """
-        table = self.aliases.table()
+        named = self.aliases.table().aliases
         return {
-            capability: self.store.get(table.aliases[capability.alias].tag)
+            capability: self.resolve(capability)
             for capability in Capability
-            if capability.alias in table.aliases
+            if capability.alias in named or capability in self._starters
         }
 
     def remove(self, tag: str) -> str:
@@ -81,7 +100,7 @@ class Library:
         Raises:
             ModelNotInstalled: there is none of this tag.
             ModelIntegrityError: damaged, and not named in full.
-            ModelError: an alias serves it; activate another first.
+            ModelError: an alias serves it, activate another first; or it is inside the package.
         """
         with self.aliases.hold():
             try:
@@ -91,5 +110,7 @@ class Library:
                     raise
             if aliases := self.aliases.table().serving(tag):
                 raise ModelError(f"{', '.join(aliases)} serves {tag}; activate another model first")
+            if tag in {model.tag for model in self._starters.values()}:
+                raise ModelError(f"{tag} is inside the package; `models.starter: false` keeps it from serving")
             self.store.remove(tag)
         return tag

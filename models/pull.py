@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from facesocial.errors import DownloadError, LicenceNotAccepted, ModelError, ModelIntegrityError, ModelNotInstalled
+from facesocial.errors import DownloadError, LicenceNotAccepted, ModelError, ModelIntegrityError
 from models import archive, convert, formats
-from models.catalogue import STARTER, Catalogue, ModelSpec
+from models.catalogue import Catalogue, ModelSpec
 from models.download import HINT, Downloader, Progress, silent
 from models.library import Library
 from models.lock import exclusive
@@ -118,8 +118,7 @@ class Installer:
     def pull(
         self, specs: Sequence[ModelSpec], *, accept_licence: bool = False, activate: bool = False
     ) -> tuple[Pulled, ...]:
-        """Installs what is not installed yet; its alias serves it if `activate` says so, or if it serves nothing yet or
-        only a starter model.
+        """Installs what is not installed yet; its alias serves it if `activate` says so, or if it names nothing yet.
 
         A model that cannot be had does not keep the others from being installed.
 
@@ -245,17 +244,11 @@ class Installer:
         alias = model.spec.alias
         if alias is None:
             return False
-        serving = self._library.aliases.resolve(alias)
-        if serving == model.tag or not (serving is None or replace or self._is_starter(serving)):
-            return False
-        self._library.aliases.activate(alias, model.tag)
-        return True
-
-    def _is_starter(self, tag: str) -> bool:
-        try:
-            return STARTER in self._library.store.get(tag).spec.packs
-        except ModelNotInstalled:
-            return False
+        aliases = self._library.aliases
+        if replace and aliases.resolve(alias) not in (None, model.tag):
+            aliases.activate(alias, model.tag)
+            return True
+        return aliases.offer(alias, model.tag)
 
 
 def _check_one_per_alias(specs: Sequence[ModelSpec]) -> None:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from models.catalogue import STARTER
-from models.download import Downloader
-from models.library import Library
-from models.pull import Installer
-from models.store import InstalledModel
+from importlib import resources
+from pathlib import Path
+
+from facesocial.capabilities import Capability
+from models.catalogue import STARTER, Catalogue, Source
+from models.store import InstalledModel, Store
 
 
-def install(library: Library) -> tuple[InstalledModel, ...]:
-    """Registers and activates the starter model of each capability that nothing serves; gives those that serve now.
+def packaged_file(source: Source) -> Path | None:
+    """Where a source lies in the package; None: it is not one of those."""
+    return Path(str(resources.files("models").joinpath("weights", source.packaged))) if source.packaged else None
 
-    Nobody is asked to accept their terms, which every answer states: see `ModelSpec.caveat`.
+
+def starters(catalogue: Catalogue) -> dict[Capability, InstalledModel]:
+    """Those that the catalogue names, as they lie in the package."""
+    found = {}
+    for spec in catalogue.models:
+        (source,) = spec.sources if STARTER in spec.packs else (None,)
+        file = source and packaged_file(source)
+        if source and file and isinstance(spec.capability, Capability):
+            tag = Store.tag(spec.name, source.sha256)
+            found[spec.capability] = InstalledModel(spec, tag, file, source.sha256)
+    return found
+
+
+def register(store: Store) -> tuple[InstalledModel, ...]:
+    """Lists them in the model store beside the others; gives those that were not there.
 
     Raises:
-        ModelError: the installation is damaged, or the alias file is.
-        OSError: the store cannot be written.
+        ModelIntegrityError: the installation is damaged.
+        StoreNotWritable: the store cannot be changed.
     """
-    served = library.aliases.table().aliases
-    specs = [spec for spec in library.store.catalogue.models if STARTER in spec.packs and spec.alias not in served]
-    if not specs:
-        return ()
-    installer = Installer(library, Downloader(library.store.folder, None))
-    return tuple(pulled.model for pulled in installer.pull(specs, accept_licence=True) if pulled.activated)
+    missing = [model for model in starters(store.catalogue).values() if store.find(model.spec) is None]
+    return tuple(store.register(model.spec, model.read()) for model in missing)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from yaml import YAMLError
 
 from facesocial.errors import ModelIntegrityError, ModelNotInstalled
 from models import convert, formats
@@ -88,14 +89,16 @@ class InstalledModel:
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            raise ModelIntegrityError(f"the file of {self.tag} cannot be read; pull it again") from error
+            raise ModelIntegrityError(f"the file of {self.tag} cannot be read; {self._remedy}") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise ModelIntegrityError(
-                f"the file of {self.tag} changed since it was registered; remove it and pull it again"
-            )
+            raise ModelIntegrityError(f"the file of {self.tag} changed since it was registered; {self._remedy}")
         if formats.inspect(content) != self.path.name:
             raise ModelIntegrityError(f"the file of {self.tag} is not what its name says")
         return content
+
+    @property
+    def _remedy(self) -> str:
+        return "install FaceSocial again" if self.spec.is_starter else "remove it and pull it again"
 
     def verify(self) -> None:
         """Reads and checks the file.
@@ -122,6 +125,11 @@ class Store:
     def catalogue(self) -> Catalogue:
         """The entries that can be pulled."""
         return self._catalogue or load_catalogue()
+
+    @staticmethod
+    def tag(name: str, sha256: str) -> str:
+        """The tag of a file with this digest."""
+        return f"{name}:{sha256[:VERSION_DIGITS]}"
 
     def installed(self) -> tuple[InstalledModel, ...]:
         """Every model of ours, by tag; what another program put there, or a registration cut off, is left out."""
@@ -161,7 +169,7 @@ class Store:
         entry = _registration(spec, formats.inspect(content), content)
         if spec.served_sha256 not in (None, entry.sha256):
             raise ModelIntegrityError(f"the file has other bytes than the catalogue says of {spec.name}")
-        tag = f"{spec.name}:{entry.version}"
+        tag = self.tag(spec.name, entry.sha256)
         with exclusive(self.folder / "facesocial" / "store.lock"):
             if present := self._intact(tag, entry):
                 return present
@@ -214,7 +222,7 @@ class Store:
             entry = models.get(tag, _model_store=self._bento_store())
         except (NotFound, ValueError) as error:  # ValueError: not a tag at all
             raise missing from error
-        except BentoMLException as error:
+        except (BentoMLException, YAMLError) as error:
             raise damaged from error
         if METADATA not in entry.info.metadata:
             raise missing

@@ -165,7 +165,7 @@ class Bench:
     def _runner(self, tag: str) -> AnyRunner:
         if known := self._runners.get(tag):
             return known
-        installed = self._library.store.get(tag)
+        installed = self._library.get(tag)
         if installed.spec.capability is not self._capability:
             raise ModelError(f"{tag} is no model for {self._capability.alias}")
         return self._runners.setdefault(tag, self._build(installed))

@@ -58,7 +58,7 @@ class Office:
 
     def __init__(self, configuration: Configuration, library: Library | None = None) -> None:
         self._configuration = self._started = configuration
-        self._library = library or Library.open()
+        self._library = library or Library.open(configuration.models.starter)
         self._residency: Residency | None = None
         self.token = ""
         """What operators send; nobody is one while it is empty."""
@@ -136,12 +136,12 @@ class Office:
         return model
 
     def _views(self, places: dict[str, tuple[str, str | None, str | None]]) -> tuple[ModelView, ...]:
-        table = self._library.aliases.table()
+        aliases = {model.tag: capability.alias for capability, model in self._library.serving().items()}
         return tuple(
             ModelView(
                 model.tag,
                 str(model.spec.capability),
-                next(iter(table.serving(model.tag)), None),
+                aliases.get(model.tag),
                 zone,
                 model.spec.licence.name,
                 model.spec.licence.commercial,

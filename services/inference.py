@@ -32,7 +32,7 @@ class Inference:
         """`/v1/detect`."""
         findings = await self._ask(form, (), request_id)
         (report,) = findings.reports
-        fields = common(report, request_id, {}, upload_seconds)
+        fields = common(report, request_id, findings.caveats, upload_seconds)
         return DetectAnswer(**fields, faces=[DetectedFace(**detected(found.face)) for found in report.faces])
 
     async def analyze(

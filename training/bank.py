@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -51,9 +52,18 @@ class Bank:
         return np.stack([self.images[number // CHUNK][number % CHUNK] for number in numbers]), self.labels[numbers]
 
 
-def bank(lesson: Lesson, size: int, folder: Path) -> Bank:
-    """At least `size` crops in whole chunks; those that are in `folder` already are not made again."""
+def bank(lesson: Lesson, size: int, folder: Path, made_of: NDArray[np.uint8]) -> Bank:
+    """At least `size` crops in whole chunks; those that are in `folder` already are not made again.
+
+    Raises:
+        ValueError: what is there was made of other pictures than `made_of`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    known, digest = folder / "made_of", hashlib.sha256(made_of.tobytes()).hexdigest()
+    if not known.exists():
+        known.write_text(digest)
+    if known.read_text() != digest:
+        raise ValueError(f"{folder} was made of other pictures: delete it")
     chunks = range(-(-size // CHUNK))
     missing = [chunk for chunk in chunks if not _labels(folder, chunk).exists()]
 

@@ -1,6 +1,7 @@
 """The deepfake detector: learns from the MesoNet set, split by video, made hard by all that happens to videos.
 
-Twenty videos of a kind are few. What keeps the network from learning them by heart is the teacher's word on every crop.
+Twenty videos of a kind are few. What keeps the network from learning them by heart is the teacher's word on each crop
+of theirs. Photographs are real, whatever the teacher says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from training.bank import Bank, bank
 from training.blocks import hedged, pixels, trunk
 from training.distortion import degrade, recolour
 from training.loop import Batch, Losses, Schedule, device, fit
-from training.pictures import Photograph, Whole
+from training.pictures import Photograph, Whole, shoot
 from training.teachers import teacher
 
 SIDE: Final = 128
@@ -34,7 +35,7 @@ KEPT: Final = 176
 
 BATCH: Final = 48
 TRUTH, WORD, VIDEO = range(3)
-"""Columns of labels: 1 for forged; the teacher's P(fake); the number of the video, `NO_VIDEO` for the others."""
+"""Columns of labels: 1 for forged; the teacher's P(fake), 0 for the others; the video's number, theirs `NO_VIDEO`."""
 
 NO_VIDEO: Final = -1
 SEED: Final = 20261127
@@ -58,7 +59,7 @@ class Deepfake(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """Face crops, uint8 [n, 176, 176, 3] BGR; which are forged; and the video each is from."""
+    """Face crops, uint8 [n, 176, 176, 3] BGR; which are forged; the video each is from, clips of one shoot as one."""
 
     images: NDArray[np.uint8]
     fake: NDArray[np.bool_]
@@ -71,7 +72,7 @@ class Crops:
         return cls(
             np.stack([_kept(crop.image) for crop in crops]),
             np.array([crop.positive for crop in crops]),
-            np.array([crop.group for crop in crops]),
+            np.array([shoot(f"mesonet/{crop.group}") for crop in crops]),
         )
 
     def select(self, rows: NDArray[np.bool_]) -> Crops:
@@ -113,7 +114,7 @@ def bank_of(crops: Crops, others: NDArray[np.uint8], size: int, folder: Path) ->
 
     Of the real ones every fourth is one of the `others`.
     """
-    return bank(lambda numbers: lesson(crops, others, numbers), size, folder)
+    return bank(lambda numbers: lesson(crops, others, numbers), size, folder, crops.images)
 
 
 def lesson(crops: Crops, others: NDArray[np.uint8], numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -132,7 +133,14 @@ def lesson(crops: Crops, others: NDArray[np.uint8], numbers: range) -> tuple[NDA
     return np.stack(images), np.array(labels, np.float32)
 
 
-def train(bank: Bank, folder: Path, steps: int, judged: Crops | None = None) -> nn.Module:
+def split(crops: Crops, bank: Bank, fold: int | None) -> tuple[Bank, Crops | None]:
+    """What is learned from when this fold is left out, and the fold; None: nothing is."""
+    out = folds_of(crops.groups, crops.fake) == fold
+    learned = bank.select(~np.isin(bank.labels[:, VIDEO], crops.numbers[out]))
+    return learned, crops.select(out) if out.any() else None
+
+
+def train(bank: Bank, judged: Crops | None, folder: Path, steps: int) -> nn.Module:
     """The trained network; `judged` are crops it has not seen, for the curve."""
     torch.manual_seed(SEED)
     return fit(

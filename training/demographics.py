@@ -84,14 +84,18 @@ class Answer(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Portraits, uint8 [n, 160, 160, 3], whose age in years and P(female), here 0 or 1, are known: float32 [n, 2]."""
+    """Portraits, uint8 [n, 160, 160, 3], whose age in years and P(female), here 0 or 1, are known: float32 [n, 2].
+
+    `groups`: who must not be parted.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.float32]
+    groups: NDArray[np.str_]
 
     def select(self, rows: NDArray[np.bool_]) -> Known:
         """Those of these rows."""
-        return Known(self.images[rows], self.labels[rows])
+        return Known(self.images[rows], self.labels[rows], self.groups[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +114,14 @@ def of_utkface(portraits: Portraits) -> Portraits:
 def labelled(portraits: Portraits) -> Known:
     """UTKFace: the name holds age and gender, 1 for female."""
     utk = of_utkface(portraits)
-    return Known(utk.images, np.array([name.split("_")[:2] for name in utk.names.tolist()], np.float32))
+    labels = np.array([name.split("_")[:2] for name in utk.names.tolist()], np.float32)
+    return Known(utk.images, labels, utk.groups)
 
 
-def folds(count: int) -> NDArray[np.int64]:
-    """The fold of each labelled face; every one is a person of their own."""
-    return np.random.default_rng(SEED).permutation(count) % FOLDS
+def folds(groups: NDArray[np.str_]) -> NDArray[np.int64]:
+    """The fold of each labelled face: whole groups."""
+    names, numbers = np.unique(groups, return_inverse=True)
+    return (np.random.default_rng(SEED).permutation(len(names)) % FOLDS)[numbers]
 
 
 def taught(portraits: Portraits, size: int, folder: Path) -> Bank:
@@ -126,13 +132,13 @@ def taught(portraits: Portraits, size: int, folder: Path) -> Bank:
     """
     known = portraits.origins == "utkface"
     fold_of = np.full(len(portraits), NO_FOLD)
-    fold_of[known] = folds(int(known.sum()))
+    fold_of[known] = folds(portraits.groups[known])
     supplies = []
     for fold in range(FOLDS):
         rows = ~known | (fold_of == fold)
         counts = np.where(known, (fold_of == fold).sum(), (~known).sum())
         supplies.append(Faces(portraits.images[rows], (1 / counts[rows]).astype(np.float32), SEED))
-    return bank(lambda numbers: lesson(supplies, numbers), size, folder)
+    return bank(lambda numbers: lesson(supplies, numbers), size, folder, portraits.images)
 
 
 def lesson(supplies: Sequence[Faces], numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -147,7 +153,14 @@ def lesson(supplies: Sequence[Faces], numbers: range) -> tuple[NDArray[np.uint8]
     return wide[:, MARGIN:-MARGIN, MARGIN:-MARGIN], labels
 
 
-def train(trained: Path, lessons: Lessons, folder: Path, steps: int, judged: Known | None = None) -> nn.Module:
+def split(known: Known, taught: Bank, fold: int | None) -> tuple[Lessons, Known | None]:
+    """What is learned from when this fold is left out, and the fold; None: nothing is."""
+    out = folds(known.groups) == fold
+    lessons = Lessons(known.select(~out), taught.select(taught.labels[:, FOLD] != fold))
+    return lessons, known.select(out) if out.any() else None
+
+
+def train(trained: Path, lessons: Lessons, judged: Known | None, folder: Path, steps: int) -> nn.Module:
     """The trained network, its trunk from the embedder that was `trained` in that folder.
 
     `judged` are labelled faces it has not seen, for the curve.

@@ -75,7 +75,7 @@ def train(portraits: Portraits, data: Path, folder: Path, plan: Plan) -> nn.Modu
         judge = Judge.of(portraits, data, plan.fold).figures
         learned = portraits.select(~np.isin(portraits.groups, sorted(persons_of(data, plan.fold))))
     faces = Faces(learned.images, _weights(learned.groups), SEED)
-    crops = bank(lambda numbers: lesson(faces, numbers), plan.crops, folder / "bank")
+    crops = bank(lambda numbers: lesson(faces, numbers), plan.crops, folder / "bank", learned.images)
     return fit(
         Embedder(),
         lambda step: crops.batch(step, BATCH),

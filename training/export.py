@@ -13,6 +13,12 @@ from torch import Tensor, nn
 
 from runners.quantisation import OPSET
 
+TERMS: Final = {
+    "licence": "research and evaluation; commercial use: no",
+    "source": "trained by FaceSocial (docs/training.md) on pictures under research terms",
+}
+"""Goes with the weights wherever they go."""
+
 ROWS: Final = 2
 """Of the example: with one row an exporter may take the number for a constant."""
 
@@ -49,5 +55,6 @@ def export(
     model = onnx.load_from_string(buffer.getvalue())
     for node in model.graph.node:
         node.doc_string = ""
+    onnx.helper.set_model_props(model, TERMS)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))

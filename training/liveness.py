@@ -44,7 +44,7 @@ SMALLEST: Final = 40.0
 """Width of a face, pixels, to which pictures are shrunk at most."""
 
 LOW: Final = 0.05
-"""The catalogue's equal-error threshold of the teacher on NUAA."""
+"""The catalogue's equal-error threshold of the teacher on NUAA: all of it, so a trace of who is left out is in it."""
 
 TRUTH, WORD, PERSON = range(3)
 """Columns of labels: 1 for live; the teacher's P(live); the number of the person of NUAA, or `NOBODY`."""
@@ -139,7 +139,7 @@ def bank_of(material: Material, size: int, folder: Path) -> Bank:
     Labelled `TRUTH`, `WORD`, `PERSON`.
     """
     sessions = material.attempts.sessions()
-    return bank(lambda numbers: lesson(material, sessions, numbers), size, folder)
+    return bank(lambda numbers: lesson(material, sessions, numbers), size, folder, material.attempts.images[0])
 
 
 def lesson(
@@ -156,7 +156,13 @@ def lesson(
     return np.stack(images), np.array(labels, np.float32)
 
 
-def train(bank: Bank, folder: Path, steps: int, judged: Attempts | None = None) -> nn.Module:
+def split(attempts: Attempts, bank: Bank, person: int | None) -> tuple[Bank, Attempts | None]:
+    """What is learned from when this person is left out, and the person's; None: nobody is."""
+    out = attempts.numbers == person
+    return bank.select(bank.labels[:, PERSON] != person), attempts.select(out) if out.any() else None
+
+
+def train(bank: Bank, judged: Attempts | None, folder: Path, steps: int) -> nn.Module:
     """The trained network; `judged` are persons it has not seen, for the curve."""
     torch.manual_seed(SEED)
     comparable = judged is not None and 0 < judged.live.sum() < len(judged.live)

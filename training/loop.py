@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,8 +83,11 @@ def fit(
         losses: of the network on a batch, which is tensors by then, on the network's device.
         schedule: how long.
         folder: keeps `checkpoint.pt`, `curve.jsonl` and, in the end, `weights.pt`; a run in the same folder goes on
-            where the last one stopped.
+            where the last one stopped, and ends with the weights it would have had.
         judge: figures of the averaged network for the curve, now and then and at the end.
+
+    Raises:
+        ValueError: the run in `folder` had another schedule.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run.of(network.to(device(), memory_format=torch.channels_last), schedule, folder)
@@ -152,7 +155,9 @@ class _Run:
 
     def save(self, step: int) -> None:
         part = self.folder / "checkpoint.part"
-        torch.save({"step": step} | {name: item.state_dict() for name, item in self._items()}, part)
+        state = {name: item.state_dict() for name, item in self._items()}
+        chance = {"chance": torch.get_rng_state()}  # of dropout
+        torch.save({"step": step, "schedule": astuple(self.schedule)} | chance | state, part)
         part.replace(self.folder / "checkpoint.pt")
 
     def resume(self) -> int:
@@ -161,10 +166,20 @@ class _Run:
         if not file.exists():
             return 0
         state = torch.load(file, map_location=device(), weights_only=True)
+        if tuple(state["schedule"]) != astuple(self.schedule):
+            raise ValueError(f"{self.folder} holds a run of another schedule: {state['schedule']}")
         for name, item in self._items():
             item.load_state_dict(state[name])
+        torch.set_rng_state(state["chance"].cpu())
+        self._cut(state["step"])
         console.print(f"goes on at step {state['step']} ({file})")
         return int(state["step"])
+
+    def _cut(self, step: int) -> None:
+        """Points behind the checkpoint will be drawn again."""
+        curve = self.folder / "curve.jsonl"
+        lines = curve.read_text().splitlines(keepends=True) if curve.exists() else []
+        curve.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
 
     def note(self, step: int, figures: Mapping[str, float], seconds: float) -> None:
         with (self.folder / "curve.jsonl").open("a") as curve:

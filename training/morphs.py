@@ -30,7 +30,7 @@ class Faces:
 
     def __init__(self, images: NDArray[np.uint8], weights: Tensor, seed: int) -> None:
         self._images = images
-        self._heap = np.cumsum(weights, dtype=np.float64) / weights.sum(dtype=np.float64)
+        self._cumulative = np.cumsum(weights, dtype=np.float64) / weights.sum(dtype=np.float64)
         self._seed = seed
 
     def crop(self, number: int, margin: int = 0) -> Image:
@@ -48,7 +48,9 @@ class Faces:
         return degrade(image, generator, 0.2)
 
     def _draw(self, generator: np.random.Generator) -> Image:
-        return mirrored(self._images[int(np.searchsorted(self._heap, generator.random(), side="right"))], generator)
+        return mirrored(
+            self._images[int(np.searchsorted(self._cumulative, generator.random(), side="right"))], generator
+        )
 
 
 def varied(portrait: Image, generator: np.random.Generator) -> Image:

@@ -98,16 +98,16 @@ def pipeline(models: Ensemble, arbiter: CpuArbiter | Recorder | None = None) -> 
     return Pipeline(RunnerLibrary(Chosen(models), local_builder(arbiter or CpuArbiter(), cpu)), cpu.requests)
 
 
-def record(models: Ensemble, capability: Capability, folder: Path) -> list[Sample]:
-    """Inputs of one network, by name of the picture; files that are no picture are passed over.
+def record(models: Ensemble, capability: Capability, files: Sequence[Path]) -> list[Sample]:
+    """Inputs of one network, in the order of the files; those that are no picture are passed over.
 
     Raises:
-        FaceSocialError: the folder holds no picture.
+        FaceSocialError: there is no picture among them.
     """
     recorder = Recorder(models[capability].tag)
     tasks = [task for task in Task if task.capability is capability]
     eyes, seen = pipeline(models, recorder), 0
-    for file in pictures(folder):
+    for file in files:
         if recorder.full:
             break
         try:
@@ -117,7 +117,7 @@ def record(models: Ensemble, capability: Capability, folder: Path) -> list[Sampl
         seen += 1
     eyes.close()
     if not seen:
-        raise FaceSocialError(f"no picture in {folder}: calibration needs JPEG, PNG or WebP files")
+        raise FaceSocialError("there is no picture to calibrate with: it takes JPEG, PNG or WebP files")
     return recorder.samples
 
 

@@ -58,7 +58,7 @@ def measure(tag: str, device: str, cpu: CpuSettings) -> Measurement:
         ModelNotInstalled, ModelIntegrityError: the model is not there.
         DeviceError: the card does not work here, or has no room.
     """
-    installed = Library.open().store.get(tag)
+    installed = Library.open(starters=True).get(tag)
     model = OnnxModel(installed, cpu)
     if device == CPU:
         name, gauge, open_ = SIMULATED, resident, partial(model.open, CPU)

@@ -69,7 +69,7 @@ def _dwellers(configuration: Configuration, card: str, everything: bool) -> list
     from services.residency import stands_of
     from vram_policy.zones import Stand
 
-    library, stands = Library.open(), stands_of(configuration.vram)
+    library, stands = Library.open(configuration.models.starter), stands_of(configuration.vram)
     models = library.installed() if everything else library.serving().values()
     found = []
     for installed in models:

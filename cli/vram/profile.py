@@ -114,7 +114,7 @@ def _networks(library: Library, names: Sequence[str]) -> list[InstalledModel]:
         if not serving:
             raise ModelNotInstalled("no model serves; `facesocial models pull` installs some")
         return serving
-    models = [library.store.get(name) for name in names]
+    models = [library.get(name) for name in names]
     for model in models:
         if model.path.name != Format.ONNX:
             raise ModelError(f"{model.tag} is a MediaPipe task, which runs on the CPU and takes nothing of a card")

@@ -27,10 +27,11 @@ SCRFD = "scrfd_500m"
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in a BentoML home of its own, with a mirror that holds nothing unless a test fills it."""
+    """Runs a command in a BentoML home of its own, without starter models, with a mirror that holds nothing as yet."""
     (tmp_path / "mirror").mkdir()
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FACESOCIAL_MODEL_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("FACESOCIAL__MODELS__STARTER", "false")
 
     def invoke(*arguments: object, code: int = 0) -> Result:
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -88,6 +89,20 @@ def test_verify_finds_a_changed_file(run: Run, own: Callable[..., tuple[Path, Pa
     assert "changed since it was registered" in result.stdout
     assert "1 of 1 models are not what was registered" in result.stderr
     assert "changed since it was registered" in run("activate", "face-detection", "one", code=1).stderr
+
+
+def test_starter_models_are_listed_and_stand_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their terms and as what they are; forbidden, the failure is one."""
+    assert "cannot be installed" in run("pull", "--or-starters", code=1).stderr
+    monkeypatch.setenv("FACESOCIAL__MODELS__STARTER", "true")
+    said = run("pull", "--or-starters").stderr
+    assert "stand in for detection, recognition, liveness, deepfake, demographics" in said
+    assert "research and evaluation; commercial use: no" in said
+    assert "yunet_n_dynamic.onnx" in said
+    rows = {row["capability"]: row for row in json.loads(run("list", "--json").stdout)}
+    assert len(rows) == 5
+    assert all(row["serves"] and row["commercial"] is False for row in rows.values())
+    assert rows["recognition"]["weights"] == "int8"
 
 
 def test_what_cannot_be_had_is_named_with_the_way_to_get_it(run: Run) -> None:

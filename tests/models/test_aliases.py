@@ -138,3 +138,11 @@ def test_what_the_service_cannot_run_is_not_activated(
     """Else the next start would not become ready."""
     with pytest.raises(ModelError, match=why):
         library.aliases.activate(f"face-{fields.get('capability', 'detection')}", put("one", 1, **fields).tag)
+
+
+def test_an_offer_is_taken_where_nothing_serves(library: Library, put: Put) -> None:
+    first, second = put("first", 1), put("second", 2)
+    assert library.aliases.offer("face-detection", first.tag)
+    assert not library.aliases.offer("face-detection", second.tag)
+    assert library.aliases.resolve("face-detection") == first.tag
+    assert library.aliases.table().generation == 1

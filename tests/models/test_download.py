@@ -283,6 +283,21 @@ def test_silence_is_a_reason(tmp_path: Path) -> None:
         Downloader(tmp_path, None, transport=httpx.MockTransport(silent)).fetch(source())
 
 
+def test_a_host_that_does_not_answer_is_asked_once(tmp_path: Path) -> None:
+    """Its other files do not wait for it again."""
+    asked: list[str] = []
+
+    def nobody(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        raise httpx.ConnectTimeout("", request=request)
+
+    fetcher = Downloader(tmp_path, None, transport=httpx.MockTransport(nobody))
+    for _ in range(3):
+        with pytest.raises(DownloadError, match="no answer in time"):
+            fetcher.fetch(source(URL, OTHER))
+    assert asked == ["one.example", "two.example"]
+
+
 def packed(content: bytes = CONTENT) -> tuple[bytes, Source]:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bundle:

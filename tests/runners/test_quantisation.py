@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cli.bench.calibration import record
+from cli.bench.calibration import pictures, record
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
 from facesocial.errors import ConversionError, FaceSocialError
@@ -181,13 +181,13 @@ def test_mobilefacenet_stays_near_its_float32(library: Library, data: Path, tmp_
         for name in names:
             (tmp_path / folder / f"{name}.jpg").symlink_to(data / "people" / f"{name}.jpg")
     original = models[Capability.RECOGNITION]
-    seen = record(models, Capability.RECOGNITION, tmp_path / "calibration")
+    seen = record(models, Capability.RECOGNITION, pictures(tmp_path / "calibration"))
     content, made = quantise(original.read(), seen, original.spec.architecture)
     variant = Store(tmp_path / "store").register(original.spec.quantised(made, ""), content)
 
     assert len(content) < 0.35 * original.path.stat().st_size
     sessions = [OnnxModel(model, CpuSettings()).open("cpu") for model in (original, variant)]
-    for sample in record(models, Capability.RECOGNITION, tmp_path / "test"):
+    for sample in record(models, Capability.RECOGNITION, pictures(tmp_path / "test")):
         one, other = (np.asarray(next(iter(session.run(sample).values())), np.float32)[0] for session in sessions)
         assert one @ other / (np.linalg.norm(one) * np.linalg.norm(other)) >= 0.9
         assert not np.array_equal(one, other)
@@ -198,4 +198,4 @@ def test_a_folder_without_pictures_is_named(library: Library, tmp_path: Path) ->
     (tmp_path / "notes.txt").write_text("no picture")
     models = {capability: library.resolve(capability) for capability in (Capability.DETECTION, Capability.RECOGNITION)}
     with pytest.raises(FaceSocialError, match="no picture"):
-        record(models, Capability.RECOGNITION, tmp_path)
+        record(models, Capability.RECOGNITION, pictures(tmp_path))

@@ -177,6 +177,7 @@ async def test_verify_without_a_face_has_no_opinion(parts: Parts, data: Path, li
 @pytest.mark.integration
 async def test_verify_takes_the_largest_face(parts: Parts, six: bytes) -> None:
     found = await parts.inference.detect(image_form(six), "a", 0)
+    assert found.caveats.keys() == {"face-detection"}
     largest = max(found.faces, key=lambda face: (face.box[2] - face.box[0]) * (face.box[3] - face.box[1]))
     answer = await parts.inference.verify(verify_form(six, six), "b", 0)
     assert answer.box_a == answer.box_b == largest.box

@@ -12,6 +12,8 @@ from training.bank import bank
 
 pytestmark = pytest.mark.unit
 
+MADE_OF = np.zeros((2, 2), np.uint8)
+
 
 def lesson(numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A crop of one pixel, which is its number, and so is its label."""
@@ -20,7 +22,7 @@ def lesson(numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
 
 
 def test_every_pass_has_every_crop_once_with_its_label(tmp_path: Path, small_chunks: int) -> None:
-    made = bank(lesson, 30, tmp_path)
+    made = bank(lesson, 30, tmp_path, MADE_OF)
     assert len(made) == 2 * small_chunks
     images, labels = (np.concatenate(part) for part in zip(*(made.batch(step, 8) for step in range(8)), strict=True))
     assert np.array_equal(images[:, 0, 0, 0], labels[:, 0])
@@ -30,19 +32,25 @@ def test_every_pass_has_every_crop_once_with_its_label(tmp_path: Path, small_chu
 
 
 def test_what_is_not_selected_is_in_no_batch(tmp_path: Path, small_chunks: int) -> None:
-    made = bank(lesson, 2 * small_chunks, tmp_path)
+    made = bank(lesson, 2 * small_chunks, tmp_path, MADE_OF)
     odd = made.select(made.labels[:, 0] % 2 == 1).select(made.labels[:, 0] > 10)
     seen = {float(label) for step in range(9) for label in odd.batch(step, 4)[1][:, 0]}
     assert seen == set(range(11, 32, 2))
 
 
 def test_chunks_that_are_there_are_not_made_again(tmp_path: Path, small_chunks: int) -> None:
-    bank(lesson, small_chunks, tmp_path)
+    bank(lesson, small_chunks, tmp_path, MADE_OF)
     asked: list[range] = []
 
     def noting(numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         asked.append(numbers)
         return lesson(numbers)
 
-    assert len(bank(noting, 3 * small_chunks, tmp_path)) == 3 * small_chunks
+    assert len(bank(noting, 3 * small_chunks, tmp_path, MADE_OF)) == 3 * small_chunks
     assert sorted(numbers.start for numbers in asked) == [small_chunks, 2 * small_chunks]
+
+
+def test_a_bank_of_other_pictures_is_not_taken_for_this_one(tmp_path: Path, small_chunks: int) -> None:
+    bank(lesson, small_chunks, tmp_path, MADE_OF)
+    with pytest.raises(ValueError, match="other pictures"):
+        bank(lesson, small_chunks, tmp_path, MADE_OF + 1)

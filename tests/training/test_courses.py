@@ -54,7 +54,7 @@ def test_demographics(portraits: Portraits, tmp_path: Path, small_chunks: int) -
     taught = demographics.taught(portraits, small_chunks, tmp_path / "bank")
     assert taught.labels[:, demographics.FOLD].tolist() == [number % demographics.FOLDS for number in range(16)]
     lessons = demographics.Lessons(known, taught)
-    network = demographics.train(tmp_path, lessons, tmp_path / "run", STEPS, known)
+    network = demographics.train(tmp_path, lessons, known, tmp_path / "run", STEPS)
     figures = demographics.figures(network, known)
     assert 0 <= figures["gender right"] <= 1
     assert figures["years"] > 0
@@ -71,7 +71,7 @@ def test_deepfake(tmp_path: Path, small_chunks: int) -> None:
     assert min(set(video[truth == 0]) - {deepfake.NO_VIDEO}) >= 6
     assert (video == deepfake.NO_VIDEO).sum() == 2
     assert ((word >= 0) & (word <= 1)).all()
-    network = deepfake.train(bank, tmp_path / "run", STEPS, crops)
+    network = deepfake.train(bank, crops, tmp_path / "run", STEPS)
     assert deepfake.scores(network, noise(3, 128, 128, 3)).shape == (3,)
 
 
@@ -91,7 +91,7 @@ def test_liveness(tmp_path: Path, small_chunks: int) -> None:
     persons = bank.labels[:, liveness.PERSON]
     assert (persons[1::2] == liveness.NOBODY).all()
     assert set(persons[::2]) <= {0, 1, 2}
-    network = liveness.train(bank.select(persons != 1), tmp_path / "run", STEPS, attempts.select(attempts.numbers == 1))
+    network = liveness.train(*liveness.split(attempts, bank, 1), tmp_path / "run", STEPS)
     assert liveness.scores(network, attempts.images).shape == (12,)
 
 

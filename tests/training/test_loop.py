@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch lives in .venv-training, which scripts/train makes")
 
+from training import loop  # noqa: E402
 from training.loop import Batch, Losses, Schedule, fit, load  # noqa: E402
 
 pytestmark = pytest.mark.unit
@@ -34,26 +36,35 @@ def losses(network: object, batch: Batch) -> Losses:
 
 def linear() -> object:
     torch.manual_seed(0)
-    return torch.nn.Linear(4, 1)
+    return torch.nn.Sequential(torch.nn.Dropout(0.1), torch.nn.Linear(4, 1))
 
 
 def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights and steps are those of a run that was left alone; the curve has every point once."""
     whole = fit(linear(), batch, losses, SCHEDULE, tmp_path / "whole")
-    monkeypatch.setattr("training.loop.SAVE_S", -1.0)  # every step
+    save = loop._Run.save
+    monkeypatch.setattr(loop, "SAVE_S", -1.0)  # every step
+    monkeypatch.setattr(loop._Run, "save", lambda run, step: save(run, step) if step <= 22 else None)
 
-    def until_25(step: int) -> Batch:
-        if step == 25:
+    def until_33(step: int) -> Batch:
+        if step == 33:
             raise Stopped
         return batch(step)
 
     with pytest.raises(Stopped):
-        fit(linear(), until_25, losses, SCHEDULE, tmp_path / "part")
+        fit(linear(), until_33, losses, SCHEDULE, tmp_path / "part")
+    monkeypatch.undo()
     gone_on = fit(linear(), batch, losses, SCHEDULE, tmp_path / "part")
     for one, other in zip(whole.parameters(), gone_on.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     steps = [json.loads(line)["step"] for line in (tmp_path / "part" / "curve.jsonl").read_text().splitlines()]
     assert steps == [10, 20, 30, 40]
+
+
+def test_a_run_of_another_schedule_is_not_gone_on_with(tmp_path: Path) -> None:
+    fit(linear(), batch, losses, SCHEDULE, tmp_path)
+    with pytest.raises(ValueError, match="another schedule"):
+        fit(linear(), batch, losses, replace(SCHEDULE, steps=50), tmp_path)
 
 
 def test_what_it_leaves_can_be_loaded_and_has_learned(tmp_path: Path) -> None:

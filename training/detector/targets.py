@@ -20,6 +20,9 @@ SPANS: Final = ((0.0, 56.0), (40.0, 128.0), (96.0, 1e9))
 """Sides of the boxes (geometric mean, pixels) each stride answers for. They overlap, so that no size is nobody's."""
 
 
+DOUBTFUL: Final = 1.6
+"""Cells up to so many times farther from the middle, and of strides for faces so much larger or smaller, may answer."""
+
 CLEAR: Final = 48.0
 """From this side of a face on, in pixels, its landmarks count in full: nobody knows those of a tiny one exactly."""
 
@@ -64,11 +67,12 @@ def targets(
         if not known[index]:
             kinds[inside] = -1
             continue
-        kinds[inside & (kinds == 0)] = -1  # the rest of a face is no background either: its score is left alone
-        away = np.maximum(abs(cells[:, 0] - (x1 + x2) / 2), abs(cells[:, 1] - (y1 + y2) / 2))
+        away = np.maximum(abs(cells[:, 0] - (x1 + x2) / 2), abs(cells[:, 1] - (y1 + y2) / 2)) / cells[:, 2]
+        fitting = (sizes[index] >= low[level] / DOUBTFUL) & (sizes[index] < high[level] * DOUBTFUL)
+        kinds[inside & fitting & (away <= REACH * DOUBTFUL)] = -1  # elsewhere a face holds no other: eyes are none
         gaps = points[index] - cells[:, None, :2]
         near = (level == 0)[:, None] & (abs(gaps).max(axis=2) <= REACH * STRIDES[0])
-        chosen = inside & (away <= REACH * cells[:, 2]) & (sizes[index] >= low[level]) & (sizes[index] < high[level])
+        chosen = inside & (away <= REACH) & (sizes[index] >= low[level]) & (sizes[index] < high[level])
         stride = cells[chosen, 2:]
         at = cells[chosen, :2]
         kinds[chosen] = 1

@@ -27,7 +27,7 @@ def train(photographs: Iterable[Photograph], backgrounds: list[Image], folder: P
     """The trained network."""
     torch.manual_seed(SEED)
     stage = Stage(sources(photographs), backgrounds, SEED)
-    return fit(Detector(), lambda step: batch(stage, step), judged, Schedule(steps, rate=4e-3), folder)
+    return fit(Detector(), lambda step: batch(stage, step), losses_of, Schedule(steps, rate=4e-3), folder)
 
 
 def batch(stage: Stage, step: int) -> Batch:
@@ -37,7 +37,7 @@ def batch(stage: Stage, step: int) -> Batch:
     return np.stack([scene.image for scene in scenes]), *(np.stack(part) for part in zip(*wanted, strict=True))
 
 
-def judged(network: nn.Module, batch: Batch) -> Losses:
+def losses_of(network: nn.Module, batch: Batch) -> Losses:
     """See `training.detector.targets.losses`."""
     images, *wanted = batch
     return losses(network(pixels(images)), *wanted)

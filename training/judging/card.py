@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from cli.bench.calibration import record
+from cli.bench.calibration import pictures, record
 from cli.bench.machine import Machine
 from cli.bench.measurement import quotient
 from cli.bench.report import table, write_section
@@ -23,7 +23,7 @@ from training import demographics as traits
 from training import liveness as life
 from training.judging import deepfake, demographics, detection, liveness, recognition
 from training.judging.trial import Candidate, Figure, milliseconds, spec_of, teachers, trained
-from training.pictures import Photograph, persons_of, photographs
+from training.pictures import Photograph, person_of, persons_of, photographs
 from training.portraits import Portraits
 
 MODEL: Final = "model.onnx"
@@ -46,12 +46,12 @@ class Course:
     figures: Callable[[Pick, Path, Path], list[Figure]]
 
 
-def judge(course: Course, work: Path, data: Path) -> str:
-    """The Markdown of the figures of float32, int8 and the teacher."""
+def judge(course: Course, work: Path, data: Path, fold: int | None = None) -> str:
+    """The Markdown of the figures of float32, int8 and the teacher; the speed is that of the one without `fold`."""
     capability, picks = course.capability, _picks(course.capability, data)
     columns = [course.figures(pick, work, data) for pick in picks.values()]
-    rows = [(line[0].name, line[0].bar, *(figure.value for figure in line)) for line in zip(*columns, strict=True)]
-    final = shipped(work, course.folder)
+    rows = [(line[0].name, line[0].bar, *map(_cell, line)) for line in zip(*columns, strict=True)]
+    final = folder_of(work, course.folder, fold)
     models = [pick(final) or teachers()[capability] for pick in picks.values()]
     spent = milliseconds(models, [_sample(model, data) for model in models])
     rows.append(
@@ -65,6 +65,11 @@ def judge(course: Course, work: Path, data: Path) -> str:
     return f"{table(('figure', 'asked', *names), rows)}\n\n{Machine.here()}."
 
 
+def _cell(figure: Figure) -> str:
+    """With a cross where the bar was missed."""
+    return f"{figure.value} ✗" if figure.met is False else figure.value
+
+
 def write(course: Course, text: str) -> Path:
     """Into the card; gives its file."""
     card = _card(course)
@@ -72,16 +77,17 @@ def write(course: Course, text: str) -> Path:
     return card
 
 
-def ship(course: Course, work: Path, data: Path, int8: bool) -> Path:
-    """Copies the final network to where the package has it, and its curve beside its card."""
-    model = _picks(course.capability, data)["int8" if int8 else "float32"](shipped(work, course.folder))
+def ship(course: Course, work: Path, data: Path, int8: bool, fold: int | None = None) -> Path:
+    """Copies a network to where the package has it, and its curve beside its card."""
+    folder = folder_of(work, course.folder, fold)
+    model = _picks(course.capability, data)["int8" if int8 else "float32"](folder)
     (source,) = spec_of(course.capability).sources
     if model is None or source.packaged is None:
         raise ValueError("the catalogue names no file of the package")
-    target = Path("models/starter") / source.packaged
-    target.parent.mkdir(exist_ok=True)
+    target = Path("models/weights") / source.packaged
+    target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(model.path, target)
-    shutil.copyfile(shipped(work, course.folder) / "curve.jsonl", _card(course).with_suffix(".jsonl"))
+    shutil.copyfile(folder / "curve.jsonl", _card(course).with_suffix(".jsonl"))
     return target
 
 
@@ -89,10 +95,9 @@ def _card(course: Course) -> Path:
     return Path("docs/models") / f"{spec_of(course.capability).name}.md"
 
 
-def shipped(work: Path, name: str) -> Path:
-    """The folder of the network trained on everything; where that was not done, the one judged on a fold."""
-    whole = work / name
-    return whole if (whole / MODEL).exists() else work / f"{name}-without-{FOLD}"
+def folder_of(work: Path, name: str, left_out: int | None = None) -> Path:
+    """Where a network is: the one trained on everything, or the one without a fold, a person, a video."""
+    return work / (name if left_out is None else f"{name}-without-{left_out}")
 
 
 def _picks(capability: Capability, data: Path) -> dict[str, Pick]:
@@ -103,7 +108,7 @@ def _picks(capability: Capability, data: Path) -> dict[str, Pick]:
         target = folder / "int8" / MODEL
         if not target.exists() or target.stat().st_mtime < (folder / MODEL).stat().st_mtime:
             model = float32(folder)
-            samples = record({**teachers(), capability: model}, capability, data / "lfw" / "images")
+            samples = record({**teachers(), capability: model}, capability, _unjudged(data))
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(quantise(model.read(), samples, model.spec.architecture)[0])
         return trained(capability, target)
@@ -114,8 +119,14 @@ def _picks(capability: Capability, data: Path) -> dict[str, Pick]:
 def _sample(model: InstalledModel, data: Path) -> Sample:
     """What the network sees of the largest of some pictures."""
     capability = Capability(model.spec.capability)
-    seen = record({**teachers(), capability: model}, capability, data / "people")
+    seen = record({**teachers(), capability: model}, capability, pictures(data / "people"))
     return max(seen, key=lambda sample: sum(array.nbytes for array in sample))
+
+
+def _unjudged(data: Path) -> list[Path]:
+    """Pictures of LFW of persons nobody is judged on: int8's ranges come from them."""
+    judges = persons_of(data, FOLD)
+    return [file for file in pictures(data / "lfw" / "images") if person_of(file.name) not in judges]
 
 
 def _left_out(work: Path, data: Path) -> Sequence[Photograph]:
@@ -124,29 +135,29 @@ def _left_out(work: Path, data: Path) -> Sequence[Photograph]:
 
 
 def _detection(pick: Pick, work: Path, data: Path) -> list[Figure]:
-    return detection.figures(pick(work / f"detector-without-{FOLD}"), _left_out(work, data), work)
+    return detection.figures(pick(folder_of(work, "detector", FOLD)), _left_out(work, data), work)
 
 
 def _recognition(pick: Pick, work: Path, data: Path) -> list[Figure]:
-    return recognition.figures(pick(work / f"embedder-without-{FOLD}"), data, FOLD)
+    return recognition.figures(pick(folder_of(work, "embedder", FOLD)), data, FOLD)
 
 
 def _liveness(pick: Pick, work: Path, data: Path) -> list[Figure]:
     persons = life.Attempts.of(data).numbers
-    without = {person: pick(work / f"liveness-without-{person}") for person in np.unique(persons).tolist()}
+    without = {person: pick(folder_of(work, "liveness", person)) for person in np.unique(persons).tolist()}
     return liveness.figures(without, persons, pick(work / "liveness"), data)
 
 
 def _deepfake(pick: Pick, work: Path, data: Path) -> list[Figure]:
-    without = [pick(work / f"deepfake-without-{fold}") for fold in range(forgery.FOLDS)]
+    without = [pick(folder_of(work, "deepfake", fold)) for fold in range(forgery.FOLDS)]
     strangers = [photograph for photograph in _left_out(work, data) if photograph.faces]
     return deepfake.figures(without, pick(work / "deepfake"), data, strangers)
 
 
 def _demographics(pick: Pick, work: Path, data: Path) -> list[Figure]:
-    names = traits.of_utkface(Portraits.of(photographs(data, work))).names.tolist()
-    folds = dict(zip(names, traits.folds(len(names)).tolist(), strict=True))
-    without = [pick(work / f"demographics-without-{fold}") for fold in range(traits.FOLDS)]
+    faces = traits.of_utkface(Portraits.of(photographs(data, work)))
+    folds = dict(zip(faces.names.tolist(), traits.folds(faces.groups).tolist(), strict=True))
+    without = [pick(folder_of(work, "demographics", fold)) for fold in range(traits.FOLDS)]
     return demographics.figures(without, folds, data)
 
 

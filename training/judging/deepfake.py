@@ -21,7 +21,7 @@ from training.deepfake import FOLDS, SEED, folds_of
 from training.distortion import degrade
 from training.judging.forgeries import swapped
 from training.judging.trial import Candidate, Figure, beside_teachers, share
-from training.pictures import Photograph, Whole, frames
+from training.pictures import Photograph, Whole, frames, shoot
 
 EVERY: Final = 10
 """Frames of a clip that are judged: one in so many."""
@@ -34,13 +34,13 @@ def figures(
 
     `strangers` are photographs of people, of whom swaps are made: a forgery of a kind that nobody trained on.
     """
-    crops = list(datasets.mesonet(data))
+    crops = [replace(crop, group=shoot(f"mesonet/{crop.group}")) for crop in datasets.mesonet(data)]
     plain, degraded = (_pooled(without, _varied(crops, chance)) for chance in (0.0, 0.7))
     judge = beside_teachers(final)
     called, clips = _clips_called_fake(judge, data, plain.threshold.value)
     return [
         Figure(
-            f"AUC, {len(crops)} crops, each by the network that saw nothing of its video",
+            f"AUC, {len(crops)} crops, each by the network that saw nothing of its shoot",
             str(plain.auc),
             "≥ 0.92",
             plain.auc.value >= 0.92,
@@ -91,10 +91,18 @@ def _clips_called_fake(pipeline: Pipeline, data: Path, threshold: float) -> tupl
 
 
 def _on_swaps(pipeline: Pipeline, strangers: Sequence[Photograph]) -> Estimate:
-    crops = [crop for pair in zip(strangers[::2], strangers[1::2], strict=False) for crop in _pair(*pair)]
+    crops = [crop for pair in pairs(strangers) for crop in _pair(*pair)]
     scores, fake = np.array([_score(pipeline, crop) for crop in crops]), np.array([crop.positive for crop in crops])
     groups = np.array([crop.group for crop in crops])
     return bootstrap(lambda rows: auc(scores[rows], fake[rows]), groups, 200)
+
+
+def pairs(strangers: Sequence[Photograph]) -> list[tuple[Photograph, Photograph]]:
+    """Every second photograph, each with the next one of another person."""
+    return [
+        (one, next(other for other in (*strangers[number:], *strangers) if other.group != one.group))
+        for number, one in list(enumerate(strangers))[::2]
+    ]
 
 
 def _pair(one: Photograph, other: Photograph) -> Iterator[Crop]:
