@@ -60,7 +60,7 @@ def main(threads: Annotated[int, typer.Option(help="of PyTorch; 0: every core")]
 
 
 @app.command()
-def embedder(data: Data, fold: Fold = None, crops: Crops = 131_072, steps: Steps = 8_000, work: Work = WORK) -> None:
+def embedder(data: Data, fold: Fold = None, crops: Crops = 131_072, steps: Steps = 7_000, work: Work = WORK) -> None:
     """The embedder; with a fold left out it is judged on it."""
     folder = folder_of(work, "embedder", fold)
     faces = Portraits.of(photographs(data, work))
@@ -69,7 +69,7 @@ def embedder(data: Data, fold: Fold = None, crops: Crops = 131_072, steps: Steps
 
 
 @app.command()
-def detector(data: Data, fold: Fold = None, steps: Steps = 12_000, work: Work = WORK) -> None:
+def detector(data: Data, fold: Fold = None, steps: Steps = 6_000, work: Work = WORK) -> None:
     """The detector."""
     folder = folder_of(work, "detector", fold)
     left_out = frozenset() if fold is None else persons_of(data, fold)
