@@ -14,6 +14,7 @@ from models import starter
 from models.library import Library
 from models.store import Store
 from tests.bentos.conftest import running
+from tests.pictures import of_the_six
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +31,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_route_answers_and_says_on_what_terms(alone: Service, six_faces: Path, route: str) -> None:
     answer = alone.post(f"/v1/{route}", six_faces)
-    assert len(answer["faces"]) >= 5
+    assert len(answer["faces"]) == len(of_the_six(face["box"] for face in answer["faces"])) == 6
     assert answer["models"].keys() == answer["caveats"].keys()
     for alias, tag in answer["models"].items():
         assert tag.startswith("starter_")

@@ -43,7 +43,8 @@ def targets(
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
     """Of one picture.
 
-    Cells of the finest stride near a landmark say where it is too, whoever answers for the face: they see it best.
+    Cells of the finest stride near a landmark learn where it is too, whoever answers for the face: an exercise that
+    the service does not read.
 
     Args:
         boxes: [n, 4].
