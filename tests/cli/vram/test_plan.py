@@ -89,5 +89,7 @@ def test_without_a_card_one_must_be_named(run: Run, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(device, "cards", lambda: ())
     assert "no card here" in run().output
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    assert "starter_embedder" in run("--card", "6GiB").output  # it serves where nothing was pulled
+    monkeypatch.setenv("FACESOCIAL__MODELS__STARTER", "false")
     with pytest.raises(ModelNotInstalled, match="models pull"):
         run("--card", "6GiB")
