@@ -48,6 +48,15 @@ def test_the_finest_cells_about_a_landmark_say_where_it_is() -> None:
     (x, y), side = POINTS[1, 2], float(np.sqrt(np.prod(BOXES[1, 2:] - BOXES[1, :2])))
     column, row = int(x // 8), int(y // 8)
     cell = row * 40 + column
-    assert kinds[cell] == -1
+    assert kinds[cell] == 0, "a nose is no face"
     assert weights[cell].tolist() == pytest.approx([0, 0, 2 * 8 / side, 0, 0])
     assert values[cell, 8:10] * 8 + [(column + 0.5) * 8, (row + 0.5) * 8] == pytest.approx([x, y], abs=1e-3)
+
+
+def test_a_face_holds_no_other() -> None:
+    """Of the cells inside a large face the fine ones learn that there is none; those about its middle may doubt."""
+    kinds, _, _ = targets(BOXES[1:], POINTS[1:].astype(np.float32), np.array([True]), 320)
+    finest, middle, coarse = kinds[:1600], kinds[1600:2000], kinds[2000:]
+    assert (finest == 0).all()
+    assert {-1, 0} <= set(middle.tolist())
+    assert (coarse == 1).sum() >= 4
