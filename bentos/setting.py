@@ -65,10 +65,10 @@ def _say_who_serves(library: Library) -> None:
         starter.register(library.store)
     except ModelError as error:
         log.warning("the starter models cannot be registered", reason=str(error))
-    serving = {str(capability): model for capability, model in library.serving().items() if model.spec.is_starter}
-    if serving:
+    if serving := library.standing_in():
         terms = {f"{model.spec.licence.name}; commercial use: no" for model in serving.values()}
-        log.warning("starter models serve until others are pulled", capabilities=[*serving], terms=" ".join(terms))
+        names = [str(capability) for capability in serving]
+        log.warning("starter models serve until others are pulled", capabilities=names, terms=" ".join(terms))
 
 
 def _usable(found: tuple[device.Description, ...]) -> tuple[device.Description, ...]:

@@ -90,11 +90,10 @@ def stand_ins(error: ModelError) -> str:
     """
     from models.library import Library
 
-    serving = Library.open(load_configuration().models.starter).serving()
-    starters = {str(capability): model.spec for capability, model in serving.items() if model.spec.is_starter}
+    starters = Library.open(load_configuration().models.starter).standing_in()
     if not starters:
         raise error
-    (terms,) = {spec.licence.name for spec in starters.values()}
+    (terms,) = {model.spec.licence.name for model in starters.values()}
     why = next((line for line in str(error).splitlines() if "://" in line), str(error))
     return (
         f"the default pack cannot be had: {why}\n"
@@ -173,7 +172,7 @@ def list_models(
     from models.library import Library
 
     library = Library.open(load_configuration().models.starter)
-    aliases = {model.tag: capability.alias for capability, model in library.serving().items()}
+    aliases = library.aliases_by_tag()
     rows = [_row(model.spec, model, aliases.get(model.tag)) for model in library.installed()]
     if everything:
         installed = {row["model"] for row in rows}

@@ -79,7 +79,7 @@ class Downloader:
             ModelIntegrityError: a place answered, with other bytes than the catalogue says, and no other had them.
         """
         if source.packaged:
-            file = _packaged(source)
+            file = _packaged(source.packaged, source.sha256)
             progress(_size(file), _size(file))
             return file
         try:
@@ -192,11 +192,11 @@ class Downloader:
         raise _SourceError(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _packaged(source: Source) -> Path:
-    file = packaged_file(source)
-    if file is None or not file.is_file():
+def _packaged(name: str, sha256: str) -> Path:
+    file = packaged_file(name)
+    if not file.is_file():
         raise DownloadError("this installation lacks the file: install FaceSocial again")
-    if _digest(file) != source.sha256:
+    if _digest(file) != sha256:
         raise ModelIntegrityError("this installation has other bytes than the catalogue says: install FaceSocial again")
     return file
 

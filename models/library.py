@@ -84,15 +84,21 @@ class Library:
         """What serves each capability; those that nothing serves are left out.
 
         Raises:
-            ModelNotInstalled: an alias names a model that is gone.
             ModelIntegrityError: as `resolve`.
         """
-        named = self.aliases.table().aliases
-        return {
-            capability: self.resolve(capability)
-            for capability in Capability
-            if capability.alias in named or capability in self._starters
-        }
+        found = {}
+        for capability in Capability:
+            with suppress(ModelNotInstalled):
+                found[capability] = self.resolve(capability)
+        return found
+
+    def standing_in(self) -> dict[Capability, InstalledModel]:
+        """The starter models among `serving`."""
+        return {capability: model for capability, model in self.serving().items() if model.spec.is_starter}
+
+    def aliases_by_tag(self) -> dict[str, str]:
+        """The alias of each model that serves."""
+        return {model.tag: capability.alias for capability, model in self.serving().items()}
 
     def remove(self, tag: str) -> str:
         """Deletes a model and gives its full tag. A damaged one goes by its full tag only.

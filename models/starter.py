@@ -6,24 +6,23 @@ from importlib import resources
 from pathlib import Path
 
 from facesocial.capabilities import Capability
-from models.catalogue import STARTER, Catalogue, Source
+from models.catalogue import Catalogue
 from models.store import InstalledModel, Store
 
 
-def packaged_file(source: Source) -> Path | None:
-    """Where a source lies in the package; None: it is not one of those."""
-    return Path(str(resources.files("models").joinpath("weights", source.packaged))) if source.packaged else None
+def packaged_file(name: str) -> Path:
+    """Where a file of this name, see `Source.packaged`, lies in the package."""
+    return Path(str(resources.files("models").joinpath("weights", name)))
 
 
 def starters(catalogue: Catalogue) -> dict[Capability, InstalledModel]:
     """Those that the catalogue names, as they lie in the package."""
     found = {}
     for spec in catalogue.models:
-        (source,) = spec.sources if STARTER in spec.packs else (None,)
-        file = source and packaged_file(source)
-        if source and file and isinstance(spec.capability, Capability):
+        source = spec.sources[0]
+        if source.packaged and isinstance(spec.capability, Capability):
             tag = Store.tag(spec.name, source.sha256)
-            found[spec.capability] = InstalledModel(spec, tag, file, source.sha256)
+            found[spec.capability] = InstalledModel(spec, tag, packaged_file(source.packaged), source.sha256)
     return found
 
 

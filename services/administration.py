@@ -136,7 +136,7 @@ class Office:
         return model
 
     def _views(self, places: dict[str, tuple[str, str | None, str | None]]) -> tuple[ModelView, ...]:
-        aliases = {model.tag: capability.alias for capability, model in self._library.serving().items()}
+        aliases = self._library.aliases_by_tag()
         return tuple(
             ModelView(
                 model.tag,

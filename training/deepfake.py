@@ -114,13 +114,13 @@ def bank_of(crops: Crops, others: NDArray[np.uint8], size: int, folder: Path) ->
 
     Of the real ones every fourth is one of the `others`.
     """
-    return bank(lambda numbers: lesson(crops, others, numbers), size, folder, crops.images)
+    return bank(lambda numbers: lesson(crops, others, numbers), size, folder, np.concatenate([crops.images, others]))
 
 
 def lesson(crops: Crops, others: NDArray[np.uint8], numbers: range) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """See `training.bank.Lesson`."""
     images, labels = [], []
-    videos = crops.videos(fake=False), crops.videos(fake=True)
+    videos, names = (crops.videos(fake=False), crops.videos(fake=True)), crops.numbers
     for number in numbers:
         generator, fake = np.random.default_rng((SEED, number)), number % 2 == 1
         rows = videos[fake][int(generator.integers(len(videos[fake])))]
@@ -129,7 +129,7 @@ def lesson(crops: Crops, others: NDArray[np.uint8], numbers: range) -> tuple[NDA
         varied = _varied(others[generator.integers(len(others))] if other else crops.images[row], generator)
         word = 0.0 if other else next(teacher(Capability.DEEPFAKE).read([(_enlarged(varied),)])).score
         images.append(cv2.resize(varied, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-        labels.append((fake, word, NO_VIDEO if other else crops.numbers[row]))
+        labels.append((fake, word, NO_VIDEO if other else names[row]))
     return np.stack(images), np.array(labels, np.float32)
 
 

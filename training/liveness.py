@@ -139,7 +139,12 @@ def bank_of(material: Material, size: int, folder: Path) -> Bank:
     Labelled `TRUTH`, `WORD`, `PERSON`.
     """
     sessions = material.attempts.sessions()
-    return bank(lambda numbers: lesson(material, sessions, numbers), size, folder, material.attempts.images[0])
+    return bank(
+        lambda numbers: lesson(material, sessions, numbers),
+        size,
+        folder,
+        np.concatenate([image.ravel() for image in material.attempts.images]),
+    )
 
 
 def lesson(

@@ -62,3 +62,6 @@ def test_forbidden_the_service_is_not_ready(tmp_path: Path) -> None:
         answer = httpx.get(f"{service.url}/readyz")
         assert answer.status_code == 503
         assert "face-detection" in answer.text
+        models = httpx.get(f"{service.url}/v1/models").json()["items"]
+        assert len(models) == 5
+        assert not any(model["serves"] for model in models)

@@ -88,6 +88,10 @@ def test_forbidden_they_serve_nothing_also_where_an_alias_names_them(own: Librar
     for capability in Capability:
         with pytest.raises(ModelNotInstalled, match="models pull"):
             forbidden.resolve(capability)
+    assert not forbidden.serving()
+    assert not forbidden.standing_in()
+    assert not forbidden.aliases_by_tag()
+    assert len(own.standing_in()) == 5
 
 
 def test_their_terms_are_said_by_what_is_made_of_them(own: Library) -> None:
