@@ -106,13 +106,13 @@ def liveness(data: Data, steps: Steps = 600, crops: Crops = 16_384, work: Work =
 
 
 @app.command()
-def demographics(data: Data, fold: Fold = None, steps: Steps = 800, crops: Crops = 20_480, work: Work = WORK) -> None:
-    """Age and gender, from the embedder's trunk: once for each fold left out, then on everything."""
-    faces, trained = Portraits.of(photographs(data, work)), folder_of(work, "embedder", fold)
+def demographics(data: Data, steps: Steps = 800, crops: Crops = 20_480, work: Work = WORK) -> None:
+    """Age and gender, from the packaged embedder's trunk: once for each fold left out, then on everything."""
+    faces = Portraits.of(photographs(data, work))
     known, taught = traits.labelled(faces), traits.taught(faces, crops, work / "demographics" / f"bank-{traits.FOLDS}")
     for out in (*range(traits.FOLDS), None):
         folder = folder_of(work, "demographics", out)
-        network = traits.train(trained, *traits.split(known, taught, out), folder, steps)
+        network = traits.train(*traits.split(known, taught, out), folder, steps)
         _leave(folder, export(traits.Answer(network), {"image": (traits.SIDE, traits.SIDE)}, ["years and female"]))
 
 

@@ -160,14 +160,15 @@ def split(known: Known, taught: Bank, fold: int | None) -> tuple[Lessons, Known 
     return lessons, known.select(out) if out.any() else None
 
 
-def train(trained: Path, lessons: Lessons, judged: Known | None, folder: Path, steps: int) -> nn.Module:
-    """The trained network, its trunk from the embedder that was `trained` in that folder.
+def train(lessons: Lessons, judged: Known | None, folder: Path, steps: int) -> nn.Module:
+    """The trained network, its trunk from the embedder in the package.
 
     `judged` are labelled faces it has not seen, for the curve.
     """
     torch.manual_seed(SEED)
+    settling, _ = lessons.taught.batch(0, 256)
     return fit(
-        Demographics(Embedder.trained(trained)),
+        Demographics(Embedder.packaged(settling)),
         lambda step: batch(lessons, step),
         losses,
         Schedule.brief(steps, rate=6e-4),

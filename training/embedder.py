@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from cli.bench.datasets import lfw_pairs
 from cli.bench.metrics import cross_validated
 from facesocial.capabilities import Capability
+from models.starter import packaged_file
 from training.bank import bank
 from training.blocks import Residual, pixels, trunk
-from training.loop import Batch, Losses, Schedule, device, fit, load
+from training.folded import restore
+from training.loop import Batch, Losses, Schedule, device, fit
 from training.morphs import Faces
 from training.pictures import persons_of
 from training.portraits import MARGIN, Portraits
@@ -40,10 +42,10 @@ class Embedder(nn.Module):
         self.vector = nn.Linear(128, SIZE)
 
     @classmethod
-    def trained(cls, folder: Path) -> Embedder:
-        """With the weights of a run that ended in this folder."""
+    def packaged(cls, crops: NDArray[np.uint8]) -> Embedder:
+        """With the weights that are in the package; some aligned crops, uint8 [n, 112, 112, 3], to settle on."""
         network = cls()
-        load(network, folder)
+        restore(network, packaged_file("starter_embedder/model.onnx"), pixels(torch.from_numpy(crops)))
         return network
 
     def forward(self, images: Tensor) -> Tensor:

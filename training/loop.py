@@ -23,8 +23,6 @@ SAVE_S: Final = 60.0
 AHEAD: Final = 4
 """Batches made before they are needed."""
 
-WEIGHTS: Final = "weights.pt"
-
 console = Console(stderr=True)
 
 Batch = tuple[Any, ...]
@@ -82,8 +80,8 @@ def fit(
             its own, which works while the network does.
         losses: of the network on a batch, which is tensors by then, on the network's device.
         schedule: how long.
-        folder: keeps `checkpoint.pt`, `curve.jsonl` and, in the end, `weights.pt`; a run in the same folder goes on
-            where the last one stopped, and ends with the weights it would have had.
+        folder: keeps `checkpoint.pt` and `curve.jsonl`; a run in the same folder goes on where the last one stopped,
+            and ends with the weights it would have had.
         judge: figures of the averaged network for the curve, now and then and at the end.
 
     Raises:
@@ -111,14 +109,7 @@ def fit(
                 run.save(done)
                 saved = time.monotonic()
     kept: nn.Module = run.averaged.module.cpu()
-    torch.save(kept.state_dict(), folder / WEIGHTS)
     return kept
-
-
-def load(network: nn.Module, folder: Path) -> nn.Module:
-    """The network with the weights that `fit` left in this folder."""
-    network.load_state_dict(torch.load(folder / WEIGHTS, weights_only=True))
-    return network.eval()
 
 
 @dataclass(frozen=True, slots=True)

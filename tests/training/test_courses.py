@@ -15,7 +15,6 @@ from facesocial.results import Face  # noqa: E402
 from training import deepfake, demographics, embedder, liveness  # noqa: E402
 from training.detector import train as detector  # noqa: E402
 from training.detector.sources import Source  # noqa: E402
-from training.loop import WEIGHTS  # noqa: E402
 from training.pictures import Photograph  # noqa: E402
 from training.portraits import SIDE, Portraits  # noqa: E402
 from training.teachers import teacher  # noqa: E402
@@ -44,18 +43,16 @@ def test_embedder(portraits: Portraits, tmp_path: Path, small_chunks: int) -> No
     embedder.train(portraits, tmp_path, tmp_path, plan)
     images, labels = (np.load(tmp_path / "bank" / f"0001-{part}.npy") for part in ("images", "labels"))
     np.testing.assert_allclose(labels, teacher(Capability.RECOGNITION).embed(list(images)), atol=1e-5)
-    assert (tmp_path / WEIGHTS).exists()
 
 
 def test_demographics(portraits: Portraits, tmp_path: Path, small_chunks: int) -> None:
     """A made-up face is of one fold of UTKFace, and says which; a trunk comes from the embedder."""
-    torch.save(embedder.Embedder().state_dict(), tmp_path / WEIGHTS)
     known = demographics.labelled(portraits)
     assert known.labels[1].tolist() == [35, 1]  # the second of UTKFace: number 3
     taught = demographics.taught(portraits, small_chunks, tmp_path / "bank")
     assert taught.labels[:, demographics.FOLD].tolist() == [number % demographics.FOLDS for number in range(16)]
     lessons = demographics.Lessons(known, taught)
-    network = demographics.train(tmp_path, lessons, known, tmp_path / "run", STEPS)
+    network = demographics.train(lessons, known, tmp_path / "run", STEPS)
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, len(demographics.AGES) + 1)
 
 
