@@ -21,11 +21,11 @@ from bentos.protocol import uvicorn_options
 from facesocial.configuration import ServerSettings
 from facesocial.errors import ConfigurationError
 from services.edge.pickles import WithoutPickles
-from services.edge.wrapper import Edge, nothing, probes
+from services.edge.wrapper import Admit, Edge, everybody, nothing, probes
 from services.readiness import State
 
 
-def serve_behind_edge(state: Callable[[], Awaitable[State]]) -> None:
+def serve_behind_edge(state: Callable[[], Awaitable[State]], admit: Admit = everybody) -> None:
     """Wrap the application of every service in this process with our edge, outside BentoML's own middleware."""
     to_asgi = Service.to_asgi
 
@@ -36,7 +36,7 @@ def serve_behind_edge(state: Callable[[], Awaitable[State]]) -> None:
         guarded = WithoutPickles(app)
         # BentoML's start page loads a tracker from Google.
         pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
-        return Edge(guarded, pages) if is_main else guarded
+        return Edge(guarded, pages, admit) if is_main else guarded
 
     Service.to_asgi = behind_edge
 

@@ -10,6 +10,7 @@ from typing import Any
 import bentoml
 import structlog
 from _bentoml_sdk import Service
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from bentos import inner
@@ -25,8 +26,11 @@ from services.administration import Office
 from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
 from services.deadline import within
 from services.edge.administration import administration
+from services.edge.caller import Identity
+from services.edge.door import Door
 from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
 from services.edge.problems import problem_of
+from services.edge.rates import Rates
 from services.edge.wrapper import request_id
 from services.inference import Inference
 from services.operators import operator_token
@@ -136,9 +140,18 @@ def _parts(entry: object) -> tuple[Desk, Residency]:
     return FailoverDesk(desk, RemoteDesk(lines[LANE])) if LANE in lines else desk, residency
 
 
+def _redis() -> str | None:
+    url = configuration.redis.url
+    return url.get_secret_value() if url else None
+
+
+def _identity(headers: Headers) -> Identity | None:
+    return office.identify(headers.get("authorization", ""))
+
+
 readiness = _Readiness()
 office = Office(configuration)
 FaceSocial: Service[Any] = bentoml.service(name=ENTRY, **inner.OPTIONS)(
     bentoml.asgi_app(administration(office), path="/")(inner.needing(_FaceSocial, inner.services()))
 )
-serve_behind_edge(readiness.state)
+serve_behind_edge(readiness.state, Door(Rates(configuration.rates, _redis()), _identity))

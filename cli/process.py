@@ -26,6 +26,9 @@ PASSING = ("starting", "warming up", "its process is not there", "its process do
 PLAIN = {"FACESOCIAL__SERVER__TLS": "null"}
 """No TLS: its certificate is not one for loopback."""
 
+TRUSTED = {"FACESOCIAL__RATES__TRUSTED_NETWORKS": '["127.0.0.0/8"]'}
+"""We are the only caller."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -54,7 +57,7 @@ class Service:
         with tempfile.NamedTemporaryFile(prefix="facesocial-", suffix=".log") as log:
             process = subprocess.Popen(  # noqa: S603 — our own command
                 command("127.0.0.1", port, bento),
-                env={**environment(), **PLAIN, **(variables or {})},
+                env={**environment(), **PLAIN, **TRUSTED, **(variables or {})},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -12,7 +12,8 @@
     │   ├── ImageDimensions         a side outside the permitted range
     │   ├── InvalidParameter        a field outside its range or unknown
     │   ├── NotFound                what it names is not there
-    │   └── Unauthenticated         nobody says who the caller is
+    │   ├── Unauthenticated         nobody says who the caller is
+    │   └── RateLimited             too many requests in too short a time
     ├── ModelError
     │   ├── ModelNotInstalled       no model is registered under this alias
     │   ├── UnknownModel            the catalogue has no such entry
@@ -119,6 +120,16 @@ class Unauthenticated(InputError):
     """Nobody says who the caller is."""
 
     code = "unauthenticated"
+
+
+class RateLimited(InputError):
+    """More requests in the last minute than `limit`; in `retry_after` seconds there is room for one."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, limit: int = 0, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.limit, self.retry_after = limit, retry_after
 
 
 class ModelError(FaceSocialError):

@@ -22,6 +22,8 @@ from facesocial.errors import (
 )
 from models.library import Library
 from models.store import InstalledModel
+from services.edge.caller import Identity
+from services.operators import OPERATOR, is_operator
 from services.residency import Look, Order, ProcessReport, Residency, Restate
 
 LIVE = ("vram",)
@@ -67,6 +69,10 @@ class Office:
     def open(self, residency: Residency, token: str) -> None:
         """From now on there are cards to ask, and operators who know `token`."""
         self._residency, self.token = residency, token
+
+    def identify(self, authorization: str) -> Identity | None:
+        """An operator, or nobody in particular."""
+        return OPERATOR if is_operator(authorization, self.token) else None
 
     async def vram(self, order: Order | None = None) -> tuple[ProcessReport, ...]:
         """See `Residency.obey`; processes without a card are left out."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from facesocial.errors import ConfigurationError
+from services.edge.caller import Identity
 
 FILE: Final = "operator.token"
 
@@ -32,6 +33,9 @@ def operator_token(folder: Path) -> str:
         return file.read_text("ascii").strip()
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be used: {error.strerror}") from error
+
+
+OPERATOR: Final = Identity("operator", "admin")
 
 
 def is_operator(authorization: str, token: str) -> bool:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from facesocial.capabilities import Capability, Task
@@ -58,6 +58,28 @@ class ServerSettings(_Section):
         default=(), description="addresses or networks whose X-Forwarded-For and -Proto are believed"
     )
     tls: TlsSettings | None = Field(default=None, description="{certificate: FILE, key: FILE, client_ca: FILE or null}")
+
+
+class RateSettings(_Section):
+    """Requests a minute, counted over the sixty seconds before each."""
+
+    address: int = Field(default=1000, ge=1, description="from one IP address, or one /64 of IPv6")
+    user: int = Field(default=100, ge=1, description="of one user")
+    admin: int = Field(default=600, ge=1, description="of one administrator")
+    service: int = Field(default=6000, ge=1, description="of one service")
+    endpoints: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default={"/v1/analyze": 600, "/v1/verify": 600, "/v1/deepfake": 600, "/v1/admin": 120},
+        description="of one caller on a path and what lies below it",
+    )
+    trusted_networks: tuple[Annotated[IPvAnyNetwork, AfterValidator(_someone)], ...] = Field(
+        default=(), description="addresses or networks that are not counted; who calls from there by name is"
+    )
+
+
+class RedisSettings(_Section):
+    """What several processes or machines share. Without, each has its own."""
+
+    url: SecretStr | None = Field(default=None, description="redis://[:PASSWORD@]HOST:PORT/DB, rediss://…, unix://…")
 
 
 class LimitSettings(_Section):
@@ -185,6 +207,8 @@ class Configuration(BaseSettings):
     )
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
+    rates: RateSettings = RateSettings()
+    redis: RedisSettings = RedisSettings()
     cpu: CpuSettings = Field(default_factory=CpuSettings)
     vram: VramSettings = VramSettings()
     models: ModelSettings = ModelSettings()

@@ -7,7 +7,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from facesocial.errors import FaceSocialError
+from facesocial.errors import FaceSocialError, RateLimited
+from services.edge.rates import Allowance
 
 STATUS: Final[dict[str, int]] = {
     "bad_request": 400,
@@ -22,6 +23,7 @@ STATUS: Final[dict[str, int]] = {
     "image_truncated": 422,
     "image_dimensions": 422,
     "validation_error": 422,
+    "rate_limited": 429,
     "internal": 500,
     "not_ready": 503,
     "overloaded": 503,
@@ -43,6 +45,7 @@ TITLES: Final[dict[str, str]] = {
     "image_truncated": "The image is damaged",
     "image_dimensions": "The image has unusable dimensions",
     "validation_error": "A parameter is not valid",
+    "rate_limited": "Too many requests",
     "internal": "Internal error",
     "not_ready": "The service is not ready",
     "overloaded": "The service is at its limit",
@@ -75,9 +78,13 @@ def problem(code: str, detail: str, request_id: str) -> Response:
 
 def problem_of(error: Exception, request_id: str) -> Response:
     """The answer for an error. One that is not ours, or not for callers, is answered as `internal`, without detail."""
-    if isinstance(error, FaceSocialError) and error.code in STATUS and error.code != "internal":
-        return problem(error.code, error.detail, request_id)
-    return internal(request_id)
+    if not isinstance(error, FaceSocialError) or error.code not in STATUS or error.code == "internal":
+        return internal(request_id)
+    answer = problem(error.code, error.detail, request_id)
+    if isinstance(error, RateLimited):
+        left = Allowance(error.limit, 0, error.retry_after)
+        answer.headers.update({"Retry-After": str(error.retry_after), **left.headers})
+    return answer
 
 
 def internal(request_id: str) -> Response:

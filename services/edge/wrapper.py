@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.edge.problems import MEDIA_TYPE, problem
+from facesocial.errors import FaceSocialError
+from services.edge.problems import MEDIA_TYPE, problem, problem_of
 from services.readiness import State
 
 log = structlog.get_logger(__name__)
@@ -38,12 +39,28 @@ FOREIGN: Final[dict[int, tuple[str, str]]] = {
 HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
-class Edge:
-    """Pure ASGI. Outermost: nothing reaches a client without passing here."""
+Admit: TypeAlias = Callable[[Scope], Awaitable[Mapping[str, str]]]
+"""Lets a request in, and gives headers for its answer; or raises one of our errors. See `services.edge.door`."""
 
-    def __init__(self, app: ASGIApp, pages: Mapping[str, ASGIApp]) -> None:
+
+async def everybody(_: Scope) -> Mapping[str, str]:
+    """Lets everybody in."""
+    return {}
+
+
+class Edge:
+    """Pure ASGI. Outermost: nothing reaches a client without passing here.
+
+    Args:
+        app: behind it.
+        pages: what is answered here, by path.
+        admit: who is let in.
+    """
+
+    def __init__(self, app: ASGIApp, pages: Mapping[str, ASGIApp], admit: Admit = everybody) -> None:
         self._app = app
         self._pages = pages
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `pages` ourselves, pass on the rest."""
@@ -52,7 +69,7 @@ class Edge:
         scope[REQUEST_ID] = _request_id(scope)
         reply = _Reply(scope, receive, send)
         try:
-            await self._pages.get(scope["path"], self._app)(scope, reply.receive, reply.send)
+            await self._answer(scope, reply)
         except Exception:
             log.exception("unhandled", request_id=scope[REQUEST_ID])
             if reply.started:
@@ -60,6 +77,14 @@ class Edge:
             await problem("internal", "an unexpected error occurred", scope[REQUEST_ID])(scope, receive, reply.send)
         finally:
             reply.log()
+
+    async def _answer(self, scope: Scope, reply: _Reply) -> None:
+        try:
+            reply.added = await self._admit(scope)
+        except FaceSocialError as refusal:
+            await problem_of(refusal, scope[REQUEST_ID])(scope, reply.receive, reply.send)
+        else:
+            await self._pages.get(scope["path"], self._app)(scope, reply.receive, reply.send)
 
 
 class _Reply:
@@ -69,6 +94,8 @@ class _Reply:
         self._scope, self._receive, self._send = scope, receive, send
         self._began = time.perf_counter()
         self._status = 0
+        self.added: Mapping[str, str] = {}
+        """Headers of every answer."""
         self._replaced = False
         headers = Headers(scope=scope)
         self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
@@ -101,7 +128,7 @@ class _Reply:
             for name in ("server", "x-bentoml-request-id"):
                 if name in headers:
                     del headers[name]
-            for name, value in HEADERS.items():
+            for name, value in {**HEADERS, **self.added}.items():
                 headers.setdefault(name, value)
         await self._send(message)
 

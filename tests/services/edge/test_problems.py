@@ -15,6 +15,7 @@ from facesocial.errors import (
     ModelNotInstalled,
     NotReady,
     Overloaded,
+    RateLimited,
 )
 from services.edge.problems import MEDIA_TYPE, RETRY_SECONDS, STATUS, TITLES, internal, problem, problem_of
 
@@ -29,6 +30,7 @@ TABLE = {
     413: {"payload_too_large", "image_too_large"},
     415: {"unsupported_media_type"},
     422: {"file_expected", "image_truncated", "image_dimensions", "validation_error"},
+    429: {"rate_limited"},
     503: {"overloaded", "not_ready", "model_not_installed"},
     504: {"deadline_exceeded"},
 }
@@ -63,7 +65,7 @@ def test_what_is_meant_for_callers_reaches_them(kind: type[FaceSocialError]) -> 
     }
     assert response.media_type == MEDIA_TYPE
     assert response.status_code == STATUS[kind.code]
-    assert ("retry-after" in response.headers) == (kind in (NotReady, Overloaded))
+    assert ("retry-after" in response.headers) == (kind in (NotReady, Overloaded, RateLimited))
 
 
 @pytest.mark.parametrize("error", [ConversionError("/secret/path"), FaceSocialError("cv2 says"), KeyError("secret")])

@@ -1,0 +1,55 @@
+"""Who may come in: what is decided by the head of a request alone, before anything of its body is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from facesocial.errors import BadRequest, UnsupportedMediaType
+from services.edge.caller import Caller, Identity
+from services.edge.rates import Rates
+
+HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+"""A name or an address, and a port (RFC 9110, section 7.2); nothing with a path in it."""
+
+COUNTED: Final = "/v1/"
+"""Paths that cost something; probes and pages are free."""
+
+Identify: TypeAlias = Callable[[Headers], Identity | None]
+"""Who a request says it is from, and proves it."""
+
+
+class Door:
+    """Called with the scope of a request; gives headers for its answer.
+
+    Args:
+        rates: how often each may come.
+        identify: who that is.
+    """
+
+    def __init__(self, rates: Rates, identify: Identify) -> None:
+        self._rates = rates
+        self._identify = identify
+
+    async def __call__(self, scope: Scope) -> Mapping[str, str]:
+        """See the class.
+
+        Raises:
+            BadRequest: no host, several, or nonsense.
+            UnsupportedMediaType: a compressed body: nothing is ever unpacked.
+            RateLimited: too many.
+        """
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)) or (not hosts and scope["http_version"] == "1.1"):
+            raise BadRequest("one Host, a name or an address")
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("the body must not be compressed")
+        if not scope["path"].startswith(COUNTED):
+            return {}
+        allowance = await self._rates.spend(Caller.of(scope, self._identify(headers)), scope["path"])
+        return allowance.headers if allowance else {}
