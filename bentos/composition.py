@@ -13,6 +13,7 @@ from runners.library import Builder, RunnerLibrary, local_builder
 from services.inference import Inference
 from services.pipeline.desk import LocalDesk
 from services.pipeline.pipeline import Pipeline
+from services.pipeline.turns import Turns
 from services.readiness import Readiness
 from vram_policy import CpuArbiter
 from vram_policy.cards import CardsArbiter
@@ -65,4 +66,5 @@ def _desk(
     pipeline = Pipeline(runners, side_by_side)
     readiness = Readiness(runners, configuration, lost, losses)
     threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="request")
-    return LocalDesk(runners, pipeline, readiness, configuration, threads)
+    turns = Turns(configuration.admission, configuration.cpu.requests)
+    return LocalDesk(runners, pipeline, readiness, configuration, turns, threads)

@@ -24,11 +24,11 @@ from bentos.setting import configuration, resolution
 from bentos.vram import Recycler, residency_of
 from facesocial import wire
 from facesocial.capabilities import Capability
-from facesocial.errors import DeadlineExceeded, FaceSocialError, ModelError
+from facesocial.errors import FaceSocialError, ModelError
 from models.library import Library
 from runners.library import local_builder
 from runners.remote import Bench, remote_builder
-from services.deadline import within
+from services.deadline import Deadline
 from services.pipeline.desk import LocalDesk
 from services.pipeline.inquiry import Inquiry
 from services.readiness import rehearse
@@ -82,13 +82,8 @@ class _Desk:
         except FaceSocialError as error:
             return wire.refusal(error)
 
-        async def answer() -> object:
-            left = inquiry.deadline - time.monotonic()
-            if left <= 0:
-                raise DeadlineExceeded("the deadline passed before the work began")
-            return await within(left, self._desk.ask(inquiry))
-
-        return await _replied(answer, request_id=inquiry.request_id)
+        deadline = Deadline(inquiry.deadline, inquiry.deadline - time.monotonic())
+        return await _replied(lambda: deadline.bound(self._desk.ask(inquiry)), request_id=inquiry.request_id)
 
     @bentoml.api
     async def state(self, content: Octets, /) -> Octets:  # noqa: ARG002 — BentoML wants a body

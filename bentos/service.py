@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import bentoml
@@ -23,15 +21,13 @@ from bentos.vram import residency_of
 from facesocial.capabilities import Task
 from models.store import home
 from services.administration import Office
-from services.answers import AnalyzeAnswer, Answer, DetectAnswer, VerifyAnswer
-from services.deadline import within
+from services.answers import AnalyzeAnswer, DetectAnswer, VerifyAnswer
 from services.edge.administration import administration
 from services.edge.caller import Identity
+from services.edge.counter import Counter
 from services.edge.door import Door
-from services.edge.forms import AnalyzeForm, FormReader, FormType, ImageForm, VerifyForm
-from services.edge.problems import problem_of
+from services.edge.forms import AnalyzeForm, FormReader, ImageForm, VerifyForm
 from services.edge.rates import Rates
-from services.edge.wrapper import request_id
 from services.inference import Inference
 from services.operators import operator_token
 from services.pipeline.desk import Desk
@@ -47,6 +43,7 @@ class _FaceSocial:
     def __init__(self) -> None:
         self._desk, self._residency = _parts(self)
         self._inference = Inference(self._desk, configuration)
+        self._counter = Counter(configuration)
         readiness.follow(self._desk)
         office.open(self._residency, operator_token(home() / "facesocial"))
 
@@ -59,12 +56,12 @@ class _FaceSocial:
     @bentoml.api(route="/v1/detect", input_spec=ImageForm, output_spec=DetectAnswer)
     async def detect(self, form: FormReader[ImageForm]) -> Response:
         """Find faces: box, score and five landmarks each."""
-        return await self._respond(form, self._inference.detect)
+        return await self._counter.serve(form, self._inference.detect)
 
     @bentoml.api(route="/v1/analyze", input_spec=AnalyzeForm, output_spec=AnalyzeAnswer)
     async def analyze(self, form: FormReader[AnalyzeForm]) -> Response:
         """Find faces and run the tasks on each."""
-        return await self._respond(form, lambda read, *of: self._inference.analyze(read, read.tasks, *of))
+        return await self._counter.serve(form, lambda read, visit: self._inference.analyze(read, read.tasks, visit))
 
     @bentoml.api(route="/v1/embed", input_spec=ImageForm, output_spec=AnalyzeAnswer)
     async def embed(self, form: FormReader[ImageForm]) -> Response:
@@ -89,25 +86,10 @@ class _FaceSocial:
     @bentoml.api(route="/v1/verify", input_spec=VerifyForm, output_spec=VerifyAnswer)
     async def verify(self, form: FormReader[VerifyForm]) -> Response:
         """Whether the largest faces of two images are the same person's."""
-        return await self._respond(form, self._inference.verify)
+        return await self._counter.serve(form, self._inference.verify)
 
     async def _one_task(self, form: FormReader[ImageForm], task: Task) -> Response:
-        return await self._respond(form, lambda read, *of: self._inference.analyze(read, (task,), *of))
-
-    async def _respond(
-        self, form: FormReader[FormType], answer: Callable[[FormType, str, float], Awaitable[Answer]]
-    ) -> Response:
-        """Read, answer, and turn errors into problem+json."""
-        identity, started = request_id(form.request), time.perf_counter()
-        try:
-            read = await within(configuration.server.deadline_ms / 1000, form.read(configuration.limits))
-            result = await answer(read, identity, time.perf_counter() - started)
-        except Exception as error:
-            refusal = problem_of(error, identity)
-            if refusal.status_code == 500:
-                log.exception("unhandled", request_id=identity)
-            return refusal
-        return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
+        return await self._counter.serve(form, lambda read, visit: self._inference.analyze(read, (task,), visit))
 
 
 class _Readiness:

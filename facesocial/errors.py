@@ -44,6 +44,9 @@ class FaceSocialError(Exception):
 
     code = "internal"
 
+    retry_after: int | None = None
+    """Seconds after which it is worth trying again, where that is known."""
+
     @property
     def detail(self) -> str:
         """One sentence for the caller."""
@@ -129,7 +132,8 @@ class RateLimited(InputError):
 
     def __init__(self, message: str, limit: int = 0, retry_after: int = 1) -> None:
         super().__init__(message)
-        self.limit, self.retry_after = limit, retry_after
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class ModelError(FaceSocialError):
@@ -221,9 +225,13 @@ class Conflict(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """Every place in the queue is taken."""
+    """Every place in the queue is taken; in `retry_after` seconds there may be one."""
 
     code = "overloaded"
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class DeadlineExceeded(ServiceError):

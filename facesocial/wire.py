@@ -32,6 +32,7 @@ ERROR: Final = b"\x01"
 class _Failure(msgspec.Struct, frozen=True):
     code: str
     detail: str
+    retry_after: int | None
 
 
 class _Head(msgspec.Struct, frozen=True, array_like=True):
@@ -75,7 +76,7 @@ def reply(value: object) -> bytes:
 
 def refusal(error: FaceSocialError) -> bytes:
     """A reply with an error of ours."""
-    return ERROR + msgspec.msgpack.encode(_Failure(error.code, error.detail))
+    return ERROR + msgspec.msgpack.encode(_Failure(error.code, error.detail, error.retry_after))
 
 
 def open_reply(content: bytes, kind: type[T]) -> T:
@@ -89,7 +90,9 @@ def open_reply(content: bytes, kind: type[T]) -> T:
         return decode(content[1:], kind)
     if content[:1] == ERROR:
         failure = decode(content[1:], _Failure)
-        raise error_of(failure.code, failure.detail)
+        error = error_of(failure.code, failure.detail)
+        error.retry_after = failure.retry_after
+        raise error
     raise ServiceError("another process of ours sent no reply")
 
 

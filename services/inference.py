@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,48 +11,47 @@ from facesocial.configuration import Configuration
 from facesocial.errors import InvalidParameter
 from facesocial.results import Embedding
 from services.answers import AnalyzeAnswer, DetectAnswer, DetectedFace, VerifyAnswer, analyzed, common, detected
-from services.deadline import within
 from services.edge.forms import ImageForm, VerifyForm
 from services.edge.upload import UploadedFile
 from services.pipeline.desk import Desk
 from services.pipeline.inquiry import EncodedImage, Inquiry
 from services.pipeline.report import FaceReport, Findings, Report
+from services.visit import Visit
 
 
 class Inference:
-    """Asks the desk for callers on an event loop, within the deadline."""
+    """Asks the desk for callers on an event loop, each within its deadline."""
 
     def __init__(self, desk: Desk, configuration: Configuration) -> None:
         self._desk = desk
         self._limits = configuration.limits
-        self._deadline = configuration.server.deadline_ms / 1000
 
-    async def detect(self, form: ImageForm, request_id: str, upload_seconds: float) -> DetectAnswer:
+    async def detect(self, form: ImageForm, visit: Visit) -> DetectAnswer:
         """`/v1/detect`."""
-        findings = await self._ask(form, (), request_id)
+        findings = await self._ask(form, (), visit)
         (report,) = findings.reports
-        fields = common(report, request_id, findings.caveats, upload_seconds)
+        fields = common(report, visit.request_id, findings.caveats, visit.upload_seconds)
         return DetectAnswer(**fields, faces=[DetectedFace(**detected(found.face)) for found in report.faces])
 
-    async def analyze(
-        self, form: ImageForm, tasks: Sequence[Task] | None, request_id: str, upload_seconds: float
-    ) -> AnalyzeAnswer:
+    async def analyze(self, form: ImageForm, tasks: Sequence[Task] | None, visit: Visit) -> AnalyzeAnswer:
         """`/v1/analyze`, and the routes of one task."""
-        findings = await self._ask(form, None if tasks is None else tuple(tasks), request_id)
+        findings = await self._ask(form, None if tasks is None else tuple(tasks), visit)
         (report,) = findings.reports
-        fields = common(report, request_id, findings.caveats, upload_seconds)
+        fields = common(report, visit.request_id, findings.caveats, visit.upload_seconds)
         return AnalyzeAnswer(**fields, faces=[analyzed(found, findings.tasks) for found in report.faces])
 
-    async def verify(self, form: VerifyForm, request_id: str, upload_seconds: float) -> VerifyAnswer:
+    async def verify(self, form: VerifyForm, visit: Visit) -> VerifyAnswer:
         """`/v1/verify`: both pictures are one inquiry, so that their embeddings are of one model."""
-        findings = await self._within(
-            Inquiry(
-                request_id,
-                (_encoded(form.image_a), _encoded(form.image_b)),
-                time.monotonic() + self._deadline,
-                (Task.EMBED, Task.LIVENESS) if form.liveness else (Task.EMBED,),
-                max_faces=self._limits.faces_default,
-                largest_only=True,
+        findings = await visit.deadline.bound(
+            self._desk.ask(
+                Inquiry(
+                    visit.request_id,
+                    (_encoded(form.image_a), _encoded(form.image_b)),
+                    visit.deadline.at,
+                    (Task.EMBED, Task.LIVENESS) if form.liveness else (Task.EMBED,),
+                    max_faces=self._limits.faces_default,
+                    largest_only=True,
+                )
             )
         )
         first, second = findings.reports
@@ -65,7 +63,7 @@ class Inference:
         if same is not None and form.liveness:
             same = bool(same and live_a and live_b)
         return VerifyAnswer(
-            **common(_joined(first, second), request_id, findings.caveats, upload_seconds),
+            **common(_joined(first, second), visit.request_id, findings.caveats, visit.upload_seconds),
             similarity=similarity,
             threshold=threshold,
             same=same,
@@ -75,15 +73,13 @@ class Inference:
             live_b=live_b,
         )
 
-    async def _ask(self, form: ImageForm, tasks: tuple[Task, ...] | None, request_id: str) -> Findings:
+    async def _ask(self, form: ImageForm, tasks: tuple[Task, ...] | None, visit: Visit) -> Findings:
         if form.max_faces is not None and form.max_faces > self._limits.faces_max:
             raise InvalidParameter(f"max_faces: at most {self._limits.faces_max}")
         most = form.max_faces or self._limits.faces_default
-        deadline = time.monotonic() + self._deadline
-        return await self._within(Inquiry(request_id, (_encoded(form.image),), deadline, tasks, form.min_score, most))
-
-    async def _within(self, inquiry: Inquiry) -> Findings:
-        return await within(self._deadline, self._desk.ask(inquiry))
+        images = (_encoded(form.image),)
+        inquiry = Inquiry(visit.request_id, images, visit.deadline.at, tasks, form.min_score, most)
+        return await visit.deadline.bound(self._desk.ask(inquiry))
 
 
 def _encoded(file: UploadedFile) -> EncodedImage:

@@ -3,6 +3,8 @@
 from facesocial.configuration.file import FILE_VARIABLE, find_file, load_configuration
 from facesocial.configuration.template import template
 from facesocial.configuration.tree import (
+    MEBIBYTE,
+    AdmissionSettings,
     Configuration,
     CpuSettings,
     LimitSettings,
@@ -18,6 +20,8 @@ from facesocial.configuration.tree import (
 
 __all__ = [
     "FILE_VARIABLE",
+    "MEBIBYTE",
+    "AdmissionSettings",
     "Configuration",
     "CpuSettings",
     "LimitSettings",

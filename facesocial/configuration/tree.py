@@ -58,6 +58,9 @@ class ServerSettings(_Section):
         default=(), description="addresses or networks whose X-Forwarded-For and -Proto are believed"
     )
     tls: TlsSettings | None = Field(default=None, description="{certificate: FILE, key: FILE, client_ca: FILE or null}")
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")], ...] = Field(
+        default=(), description="sites whose pages may call us from a browser: https://app.example.com"
+    )
 
 
 class RateSettings(_Section):
@@ -104,6 +107,22 @@ class LimitSettings(_Section):
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class AdmissionSettings(_Section):
+    """How many requests run and wait at the same time; one more is answered 503 at once."""
+
+    light_running: int | None = Field(
+        default=None, ge=1, le=256, description="detection and one task, verification; null: as cpu.requests"
+    )
+    light_waiting: int = Field(default=32, ge=0, le=4096)
+    heavy_running: int | None = Field(
+        default=None, ge=1, le=256, description="several tasks, deepfake, mesh; null: as cpu.requests"
+    )
+    heavy_waiting: int = Field(default=16, ge=0, le=4096)
+    body_mib: int = Field(
+        default=256, ge=16, le=65_536, description="of bodies in memory at the same time, all requests together"
+    )
 
 
 class CpuSettings(_Section):
@@ -209,6 +228,7 @@ class Configuration(BaseSettings):
     limits: LimitSettings = LimitSettings()
     rates: RateSettings = RateSettings()
     redis: RedisSettings = RedisSettings()
+    admission: AdmissionSettings = AdmissionSettings()
     cpu: CpuSettings = Field(default_factory=CpuSettings)
     vram: VramSettings = VramSettings()
     models: ModelSettings = ModelSettings()

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from facesocial.capabilities import Task
 from facesocial.configuration import LimitSettings
 from facesocial.errors import InvalidParameter
+from services.edge.intake import Take
 from services.edge.upload import UploadedFile, read_upload
 
 ImageFile = Annotated[UploadedFile, WithJsonSchema({"type": "file", "format": "image"})]
@@ -60,13 +61,14 @@ class FormReader(Generic[FormType]):
     kind: type[FormType]
     request: Request
 
-    async def read(self, limits: LimitSettings) -> FormType:
-        """The checked form.
+    async def read(self, limits: LimitSettings, take: Take) -> FormType:
+        """The checked form; `take` is asked before more of its body is kept.
 
         Raises:
             InputError: the body cannot be read, or a parameter is unknown or out of range.
+            Overloaded: there are too many bodies in memory.
         """
-        upload = await read_upload(self.request, tuple(self.kind.multipart_fields), limits)
+        upload = await read_upload(self.request, tuple(self.kind.multipart_fields), limits, take)
         return self.kind.checked({**upload.fields, **upload.files})
 
 

@@ -54,7 +54,7 @@ TITLES: Final[dict[str, str]] = {
 }
 
 RETRY_SECONDS: Final[dict[str, int]] = {"not_ready": 5, "overloaded": 1}
-"""Codes that carry `Retry-After`."""
+"""Codes that carry `Retry-After`, and how long where the error does not say."""
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -81,9 +81,10 @@ def problem_of(error: Exception, request_id: str) -> Response:
     if not isinstance(error, FaceSocialError) or error.code not in STATUS or error.code == "internal":
         return internal(request_id)
     answer = problem(error.code, error.detail, request_id)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, RateLimited):
-        left = Allowance(error.limit, 0, error.retry_after)
-        answer.headers.update({"Retry-After": str(error.retry_after), **left.headers})
+        answer.headers.update(Allowance(error.limit, 0, error.retry_after or 0).headers)
     return answer
 
 

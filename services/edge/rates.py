@@ -13,6 +13,7 @@ import structlog
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from facesocial.configuration import RateSettings
@@ -69,8 +70,8 @@ class Rates:
         self._settings = settings
         self._endpoints = sorted(settings.endpoints, key=len, reverse=True)
         self._own = MovingWindowRateLimiter(MemoryStorage())
-        self._redis = _storage(redis) if redis else None
-        self._shared = MovingWindowRateLimiter(self._redis) if self._redis else None
+        self._pool = _pool(redis) if redis else None
+        self._shared = MovingWindowRateLimiter(_storage(redis, self._pool)) if redis else None
         self._away_until: float | None = None
 
     async def spend(self, caller: Caller, path: str) -> Allowance | None:
@@ -90,8 +91,8 @@ class Rates:
 
     async def aclose(self) -> None:
         """Hang up on Redis."""
-        if self._redis:
-            await self._redis.bridge.get_connection().aclose()
+        if self._pool:
+            await self._pool.aclose()
 
     def _rules(self, caller: Caller, path: str) -> Iterator[Rule]:
         """The narrowest first: what it refuses is not counted by the others."""
@@ -131,11 +132,11 @@ async def _spent(rule: Rule, limiter: MovingWindowRateLimiter) -> tuple[bool, Al
     return granted, Allowance(rule.item.amount, max(0, window.remaining), reset)
 
 
-def _storage(url: str) -> RedisStorage:
-    return RedisStorage(
-        f"async+{url}".replace("async+unix:", "async+redis+unix:"),
-        implementation="redispy",
-        key_prefix="facesocial:rates",
-        socket_timeout=PATIENCE_S,
-        socket_connect_timeout=PATIENCE_S,
-    )
+def _pool(url: str) -> ConnectionPool:
+    return ConnectionPool.from_url(url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
+
+
+def _storage(url: str, pool: ConnectionPool | None) -> RedisStorage:
+    """`limits` wants the address beside the pool that has it."""
+    scheme = f"async+{url}".replace("async+unix:", "async+redis+unix:")
+    return RedisStorage(scheme, implementation="redispy", key_prefix="facesocial:rates", connection_pool=pool)

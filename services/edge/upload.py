@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from facesocial.configuration import LimitSettings
 from facesocial.errors import BadRequest, FileExpected, PayloadTooLarge, UnsupportedMediaType
+from services.edge.intake import Take
 
 MAX_PARTS: Final = 32
 MAX_BOUNDARY: Final = 70
@@ -46,25 +47,24 @@ class Upload:
     fields: Mapping[str, Any]
 
 
-async def read_upload(request: Request, names: tuple[str, ...], limits: LimitSettings) -> Upload:
-    """Read the body of `request`; `names` are the fields that must hold files.
+async def read_upload(request: Request, names: tuple[str, ...], limits: LimitSettings, take: Take) -> Upload:
+    """Read the body of `request`; `names` are the fields that must hold files, `take` is asked before more is kept.
 
     Raises:
         PayloadTooLarge: a file over `limits.image_bytes`, or the rest over `limits.form_bytes`.
         UnsupportedMediaType: a content type or encoding that is not one of the three.
         BadRequest: the body does not parse.
         FileExpected: one of `names` is missing, empty, or not a file.
+        Overloaded: there are too many bodies in memory.
     """
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("the body must not be compressed")
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
     declared = media_type.decode("latin-1").lower()
     if declared == "multipart/form-data":
-        upload = await _read_multipart(request, options.get(b"boundary", b""), names, limits)
+        upload = await _read_multipart(request, options.get(b"boundary", b""), names, limits, take)
     elif declared == "application/json":
-        upload = await _read_json(request, names, limits)
+        upload = await _read_json(request, names, limits, take)
     elif declared.startswith("image/") and len(names) == 1:
-        content = await _read_body(request, limits.image_bytes, limits.image_bytes)
+        content = await _read_body(request, limits.image_bytes, limits.image_bytes, take)
         upload = Upload({names[0]: UploadedFile(content, declared)}, _query(request))
     elif declared in NO_FILE:
         raise FileExpected(f"'{names[0]}' must hold a file")
@@ -76,14 +76,14 @@ async def read_upload(request: Request, names: tuple[str, ...], limits: LimitSet
     return upload
 
 
-async def _read_body(request: Request, most: int, shown: int) -> bytes:
+async def _read_body(request: Request, most: int, shown: int, take: Take) -> bytes:
     body = bytearray()
-    async for chunk in _bounded(request, most, shown):
+    async for chunk in _bounded(request, most, shown, take):
         body += chunk
     return bytes(body)
 
 
-async def _bounded(request: Request, most: int, shown: int) -> AsyncIterator[bytes]:
+async def _bounded(request: Request, most: int, shown: int, take: Take) -> AsyncIterator[bytes]:
     """The body in chunks; `most` bytes are let through, `shown` is the limit the message names."""
     error = PayloadTooLarge(f"the limit is {shown} bytes")
     declared = request.headers.get("content-length", "")
@@ -95,6 +95,7 @@ async def _bounded(request: Request, most: int, shown: int) -> AsyncIterator[byt
             total += len(chunk)
             if total > most:
                 raise error
+            take(len(chunk))
             yield chunk
     except ClientDisconnect as gone:
         raise BadRequest("the body ends early") from gone
@@ -115,9 +116,9 @@ def _value(text: str) -> Any:
         return text
 
 
-async def _read_json(request: Request, names: tuple[str, ...], limits: LimitSettings) -> Upload:
+async def _read_json(request: Request, names: tuple[str, ...], limits: LimitSettings, take: Take) -> Upload:
     encoded = -(-limits.image_bytes // 3) * 4
-    body = await _read_body(request, encoded * len(names) + limits.form_bytes, limits.image_bytes)
+    body = await _read_body(request, encoded * len(names) + limits.form_bytes, limits.image_bytes, take)
     if sum(map(body.count, b",[{")) > MAX_JSON:
         raise BadRequest("the body holds more than a file and its parameters")
     try:
@@ -156,13 +157,16 @@ def _decode(name: str, value: Any, limits: LimitSettings) -> bytes:
     return content
 
 
-async def _read_multipart(request: Request, boundary: bytes, names: tuple[str, ...], limits: LimitSettings) -> Upload:
+async def _read_multipart(
+    request: Request, boundary: bytes, names: tuple[str, ...], limits: LimitSettings, take: Take
+) -> Upload:
     if not 0 < len(boundary) <= MAX_BOUNDARY:
         raise BadRequest("the multipart boundary is missing or too long")
     form = _Form(names, limits)
     parser = MultipartParser(boundary, form.callbacks())
     try:
-        async for chunk in _bounded(request, limits.image_bytes * len(names) + limits.form_bytes, limits.image_bytes):
+        most = limits.image_bytes * len(names) + limits.form_bytes
+        async for chunk in _bounded(request, most, limits.image_bytes, take):
             parser.write(chunk)
         parser.finalize()
     except MultipartParseError as error:

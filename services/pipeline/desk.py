@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Final, Protocol
 
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration
-from facesocial.errors import ModelIntegrityError, NotReady, UnsupportedMediaType
+from facesocial.errors import DeadlineExceeded, ModelIntegrityError, NotReady, UnsupportedMediaType
 from runners.library import RunnerLibrary
 from runners.serving import Serving
 from services.pipeline.header import read_header
@@ -18,6 +20,7 @@ from services.pipeline.inquiry import EncodedImage, Inquiry
 from services.pipeline.picture import Picture
 from services.pipeline.pipeline import Pipeline
 from services.pipeline.report import Findings, Report
+from services.pipeline.turns import Turns
 from services.readiness import Readiness, State
 
 SYNONYMS: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
@@ -33,6 +36,7 @@ class Desk(Protocol):
         Raises:
             InputError: a picture cannot be used.
             ModelNotInstalled: nothing serves detection or one of the tasks.
+            Overloaded: too many wait already.
             NotReady: the process that answers is not there.
         """
         ...
@@ -54,15 +58,23 @@ class LocalDesk:
     pipeline: Pipeline
     readiness: Readiness
     configuration: Configuration
+    turns: Turns
     threads: ThreadPoolExecutor
 
     async def ask(self, inquiry: Inquiry) -> Findings:
-        """See `Desk.ask`; giving up ends the waiting, not the work, so that its leases stay true."""
-        future = asyncio.get_running_loop().run_in_executor(self.threads, self._answer, inquiry)
+        """See `Desk.ask`; giving up ends the waiting, not the network that runs, whose place and leases stay taken."""
+        await self.turns.enter(inquiry.cost)
+        loop, began, abandoned = asyncio.get_running_loop(), time.monotonic(), threading.Event()
+        work = self.threads.submit(self._answer, inquiry, abandoned)
+
+        def leave(_: object) -> None:
+            loop.call_soon_threadsafe(self.turns.leave, inquiry.cost, time.monotonic() - began)
+
+        work.add_done_callback(leave)
         try:
-            return await asyncio.shield(future)
+            return await asyncio.wrap_future(work)
         finally:
-            future.cancel()  # what has not begun never will; what runs, runs on
+            abandoned.set()
 
     async def state(self) -> State:
         """See `Desk.state`."""
@@ -74,16 +86,16 @@ class LocalDesk:
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.pipeline.close()
 
-    def _answer(self, inquiry: Inquiry) -> Findings:
+    def _answer(self, inquiry: Inquiry, abandoned: threading.Event) -> Findings:
         serving = self.runners.serving
         tasks = self._installed_defaults(serving) if inquiry.tasks is None else tuple(dict.fromkeys(inquiry.tasks))
-        pipeline = self.pipeline.on(serving)
-        try:
-            reports = tuple(self._report(pipeline, inquiry, tasks, image) for image in inquiry.images)
-        except ModelIntegrityError as error:  # found when its session was opened; readiness finds it too
-            raise NotReady("a model cannot be loaded now; /readyz says which") from error
         specs = {Capability.DETECTION.alias: serving.detector().adapter.spec}
         specs |= {task.capability.alias: serving.of(task.capability).adapter.spec for task in tasks}
+        pipeline = self.pipeline.on(serving)
+        try:
+            reports = tuple(self._report(pipeline, inquiry, tasks, image, abandoned) for image in inquiry.images)
+        except ModelIntegrityError as error:  # found when its session was opened; readiness finds it too
+            raise NotReady("a model cannot be loaded now; /readyz says which") from error
         return Findings(
             reports,
             tasks,
@@ -91,12 +103,21 @@ class LocalDesk:
             {alias: spec.threshold.value for alias, spec in specs.items() if spec.threshold},
         )
 
-    def _report(self, pipeline: Pipeline, inquiry: Inquiry, tasks: Sequence[Task], image: EncodedImage) -> Report:
+    def _report(
+        self,
+        pipeline: Pipeline,
+        inquiry: Inquiry,
+        tasks: Sequence[Task],
+        image: EncodedImage,
+        abandoned: threading.Event,
+    ) -> Report:
         picture = self._open(image)
-        if not inquiry.largest_only:
-            return pipeline.analyze(picture, tasks, inquiry.min_score, inquiry.max_faces)
         found = pipeline.detect(picture, inquiry.min_score, inquiry.max_faces)
-        return pipeline.describe(picture, found.largest(), tasks)
+        if abandoned.is_set():
+            raise DeadlineExceeded("nobody waits any more")  # and nobody reads it
+        if inquiry.largest_only:
+            found = found.largest()
+        return pipeline.describe(picture, found, tasks) if tasks else found
 
     def _open(self, image: EncodedImage) -> Picture:
         """A picture whose header has passed the gate and whose declared type is true.

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from facesocial.capabilities import Task
+
+
+class Cost(StrEnum):
+    """What an inquiry costs, roughly: light is up to a second of this CPU, heavy is more."""
+
+    LIGHT = "light"
+    HEAVY = "heavy"
+
+
+DEAR = frozenset({Task.DEEPFAKE, Task.MESH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +47,9 @@ class Inquiry:
     min_score: float | None = None
     max_faces: int = 100
     largest_only: bool = False
+
+    @property
+    def cost(self) -> Cost:
+        """Heavy: several tasks on every face, or one of the dear ones."""
+        several = self.tasks is None or (len(self.tasks) > 1 and not self.largest_only)
+        return Cost.HEAVY if several or DEAR.intersection(self.tasks or ()) else Cost.LIGHT

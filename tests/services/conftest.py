@@ -26,10 +26,6 @@ class GatedPipeline:
         """The same."""
         return self
 
-    def analyze(self, picture: Picture, tasks: object, min_score: float | None, max_faces: int) -> Report:
-        """No tasks."""
-        return self.detect(picture, min_score, max_faces)
-
     def detect(self, picture: Picture, min_score: float | None, max_faces: int) -> Report:
         """One face, as large as the picture, `max_faces` times."""
         self.began += 1

@@ -77,5 +77,5 @@ def test_the_message_stays_short_whatever_is_sent() -> None:
 
 async def test_reader_reads_the_form_of_its_kind(send: Callable[..., tuple[Request, Any]]) -> None:
     body = json.dumps({"image_a": "QUJD", "image_b": "REVG", "liveness": True}).encode()
-    form = await FormReader(VerifyForm, send("application/json", body)[0]).read(LimitSettings())
+    form = await FormReader(VerifyForm, send("application/json", body)[0]).read(LimitSettings(), lambda _: None)
     assert (form.image_a.content, form.image_b.content, form.liveness) == (b"ABC", b"DEF", True)

@@ -55,7 +55,7 @@ def form(*parts: bytes) -> bytes:
 
 
 async def read(request: Request, names: tuple[str, ...] = ("image",), limits: LimitSettings = LIMITS) -> Upload:
-    return await read_upload(request, names, limits)
+    return await read_upload(request, names, limits, lambda _: None)
 
 
 async def test_multipart(send: Sender) -> None:
@@ -240,14 +240,6 @@ async def test_what_cannot_be_read_is_refused(
 async def test_i12_base64_that_is_not_plain_is_refused(send: Sender, value: str) -> None:
     with pytest.raises(FileExpected, match="base64"):
         await read(send("application/json", json.dumps({"image": value}).encode())[0])
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "gzip, identity"])
-async def test_s15_a_compressed_body_is_not_read(send: Sender, encoding: str) -> None:
-    request, wire = send("image/jpeg", b"\x1f\x8b" + bytes(999), content_encoding=encoding)
-    with pytest.raises(UnsupportedMediaType):
-        await read(request)
-    assert wire.read == 0
 
 
 async def test_s9_dashes_behind_the_boundary_cost_little(send: Sender) -> None:

@@ -1,0 +1,65 @@
+"""Where a request is served: read within its deadline, answered, and every error made a problem."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from facesocial.configuration import MEBIBYTE, Configuration
+from facesocial.errors import InvalidParameter
+from services.answers import Answer
+from services.deadline import Deadline
+from services.edge.forms import FormReader, FormType
+from services.edge.intake import Intake
+from services.edge.problems import problem_of
+from services.edge.wrapper import request_id
+from services.visit import Visit
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT: Final = "X-Timeout-Ms"
+"""A caller's own deadline, in milliseconds; it only shortens ours."""
+
+
+class Counter:
+    """Serves the routes that take a form."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._limits = configuration.limits
+        self._most_ms = configuration.server.deadline_ms
+        self._intake = Intake(configuration.admission.body_mib * MEBIBYTE)
+
+    async def serve(
+        self, form: FormReader[FormType], answer: Callable[[FormType, Visit], Awaitable[Answer]]
+    ) -> Response:
+        """The answer, or the problem that the error is."""
+        identity, began = request_id(form.request), time.perf_counter()
+        try:
+            visit = Visit(identity, self._deadline(form.request))
+            with self._intake.open() as take:
+                read = await visit.deadline.bound(form.read(self._limits, take))
+                result = await answer(read, replace(visit, upload_seconds=time.perf_counter() - began))
+        except Exception as error:
+            refusal = problem_of(error, identity)
+            if refusal.status_code == 500:
+                log.exception("unhandled", request_id=identity)
+            return refusal
+        return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
+
+    def _deadline(self, request: Request) -> Deadline:
+        """Raises:
+        InvalidParameter: the caller's own is no number of milliseconds.
+        """
+        given = request.headers.getlist(TIMEOUT)
+        if not given:
+            return Deadline.after(self._most_ms / 1000)
+        if len(given) > 1 or not re.fullmatch(r"[1-9][0-9]{0,8}", given[0]):
+            raise InvalidParameter(f"{TIMEOUT}: one whole number of milliseconds, at least 1")
+        return Deadline.after(min(self._most_ms, int(given[0])) / 1000)
