@@ -1,0 +1,84 @@
+"""What can be asked: a route, the pictures, the parameters, and the type of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Generic, TypeAlias, TypedDict, TypeVar, Unpack
+
+from facesocial_client.results import Analysis, Answer, Detection, Verification
+
+AnswerType = TypeVar("AnswerType", bound=Answer)
+
+Image: TypeAlias = bytes | Path | IO[bytes]
+"""A JPEG, PNG or WebP file: its content, where it is, or open for reading in binary mode. Its name is never sent."""
+
+
+class Patience(TypedDict, total=False):
+    """How long one call may take, `timeout` in seconds. The service hears of it and gives up then, too."""
+
+    timeout: float | None
+
+
+class Search(Patience, total=False):
+    """Which faces: those that score `min_score` in [0, 1], at most `max_faces`; None is the service's default."""
+
+    min_score: float | None
+    max_faces: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[AnswerType]):
+    """`images` and `parameters` by the names of their fields; `timeout` in seconds, None: the client's."""
+
+    path: str
+    answer: type[AnswerType]
+    images: Mapping[str, Image]
+    parameters: Mapping[str, str]
+    timeout: float | None
+
+
+def detect(image: Image, **options: Unpack[Search]) -> Question[Detection]:
+    """Find faces."""
+    return _of_faces("/v1/detect", Detection, image, {}, options)
+
+
+def analyze(image: Image, tasks: str | Iterable[str] | None, **options: Unpack[Search]) -> Question[Analysis]:
+    """Find faces and run the tasks on each; None: what the service has, but the mesh."""
+    listed = tasks if tasks is None or isinstance(tasks, str) else ",".join(tasks)
+    return _of_faces("/v1/analyze", Analysis, image, {"tasks": listed}, options)
+
+
+def one_task(path: str, image: Image, **options: Unpack[Search]) -> Question[Analysis]:
+    """Find faces and run the route's task on each."""
+    return _of_faces(path, Analysis, image, {}, options)
+
+
+def verify(image_a: Image, image_b: Image, *, liveness: bool, **options: Unpack[Patience]) -> Question[Verification]:
+    """Whether two pictures show the same person."""
+    images = {"image_a": image_a, "image_b": image_b}
+    return Question("/v1/verify", Verification, images, {"liveness": str(liveness).lower()}, options.get("timeout"))
+
+
+def content(image: Image) -> bytes:
+    """The bytes of a picture; a file is read from where it stands.
+
+    Raises:
+        TypeError: it is none of the three.
+        OSError: it cannot be read.
+    """
+    if isinstance(image, bytes):
+        return image
+    found: object = image.read_bytes() if isinstance(image, Path) else getattr(image, "read", str)()
+    if not isinstance(found, bytes):
+        raise TypeError("an image is bytes, a Path, or a file open in binary mode")
+    return found
+
+
+def _of_faces(
+    path: str, answer: type[AnswerType], image: Image, special: Mapping[str, str | None], options: Search
+) -> Question[AnswerType]:
+    given = {"min_score": options.get("min_score"), "max_faces": options.get("max_faces"), **special}
+    parameters = {name: str(value) for name, value in given.items() if value is not None}
+    return Question(path, answer, {"image": image}, parameters, options.get("timeout"))
