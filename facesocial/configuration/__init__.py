@@ -3,6 +3,7 @@
 from facesocial.configuration.file import FILE_VARIABLE, find_file, load_configuration
 from facesocial.configuration.template import template
 from facesocial.configuration.tree import (
+    CacheSettings,
     Configuration,
     CpuSettings,
     LimitSettings,
@@ -18,6 +19,7 @@ from facesocial.configuration.tree import (
 
 __all__ = [
     "FILE_VARIABLE",
+    "CacheSettings",
     "Configuration",
     "CpuSettings",
     "LimitSettings",
