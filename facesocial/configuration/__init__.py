@@ -5,6 +5,7 @@ from facesocial.configuration.template import template
 from facesocial.configuration.tree import (
     MEBIBYTE,
     AdmissionSettings,
+    CacheSettings,
     Configuration,
     CpuSettings,
     LimitSettings,
@@ -22,6 +23,7 @@ __all__ = [
     "FILE_VARIABLE",
     "MEBIBYTE",
     "AdmissionSettings",
+    "CacheSettings",
     "Configuration",
     "CpuSettings",
     "LimitSettings",

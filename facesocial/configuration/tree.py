@@ -85,6 +85,26 @@ class RedisSettings(_Section):
     url: SecretStr | None = Field(default=None, description="redis://[:PASSWORD@]HOST:PORT/DB, rediss://…, unix://…")
 
 
+class CacheSettings(_Section):
+    """Answers that are given again to whoever sends the same picture. Never on a disk."""
+
+    enabled: bool = True
+    ttl_s: int = Field(default=300, ge=1, le=600, description="how long an answer is kept")
+    megabytes: int = Field(default=64, ge=1, le=4096, description="of each process; Redis has a limit of its own")
+    entry_kib: int = Field(default=256, ge=1, le=16_384, description="a longer answer is not kept")
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="32 characters or more, the same for all who share a Redis; null: a new one for each process",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> CacheSettings:
+        if self.entry_kib > self.megabytes * 1024:
+            raise ValueError("entry_kib must not exceed megabytes")
+        return self
+
+
 class LimitSettings(_Section):
     """What a request may bring."""
 
@@ -229,6 +249,7 @@ class Configuration(BaseSettings):
     rates: RateSettings = RateSettings()
     redis: RedisSettings = RedisSettings()
     admission: AdmissionSettings = AdmissionSettings()
+    cache: CacheSettings = CacheSettings()
     cpu: CpuSettings = Field(default_factory=CpuSettings)
     vram: VramSettings = VramSettings()
     models: ModelSettings = ModelSettings()
@@ -238,6 +259,13 @@ class Configuration(BaseSettings):
     def _real(self) -> Configuration:
         if self.environment == "production" and self.vram.gpu.startswith("simulated"):
             raise ValueError("vram.gpu: a simulated card is no card: refused in environment production")
+        return self
+
+    @model_validator(mode="after")
+    def _one_cache(self) -> Configuration:
+        """Refused, not kept in process: an erasure would not reach what the other processes remember."""
+        if self.redis.url and self.cache.enabled and not self.cache.secret:
+            raise ValueError("cache.secret: needed where redis.url is set, or set cache.enabled to false")
         return self
 
     @classmethod

@@ -47,6 +47,10 @@ def test_file_then_environment(write, monkeypatch: pytest.MonkeyPatch) -> None: 
         ("cpu:\n  batch: many\n", ["line 2", "cpu.batch", "1 to 64"]),
         ("models:\n  tasks: [embed, fly]\n", ["line 2", "models.tasks.1", "mesh"]),
         ("limits:\n  side_min: 900\n  side_max: 100\n", ["line 1", "limits", "side_min must not exceed side_max"]),
+        ("cache:\n  ttl_s: 601\n", ["line 2", "cache.ttl_s", "1 to 600"]),
+        ("cache:\n  secret: short\n", ["line 2", "cache.secret", "at least 32"]),
+        ("cache:\n  megabytes: 1\n  entry_kib: 2000\n", ["line 1", "cache", "entry_kib must not exceed megabytes"]),
+        ("redis:\n  url: redis://localhost\n", ["cache.secret: needed where redis.url is set", "cache.enabled"]),
         ("server: [\n", ["line 2", "not YAML"]),
         ("- a\n- b\n", ["line 1", "sections"]),
         ("server:\n  trusted_proxies: ['*']\n", ["line 2", "trusted_proxies.0", "not a valid IPv4 or IPv6 network"]),
@@ -74,6 +78,14 @@ def test_tls_by_variables_and_without(write, monkeypatch: pytest.MonkeyPatch) ->
     assert (tls.certificate, tls.client_ca) == (Path(pem), Path(pem))
     monkeypatch.setenv("FACESOCIAL__SERVER__TLS", "null")
     assert load_configuration(write(text)).server.tls is None
+
+
+def test_a_cache_that_replicas_share_needs_their_secret(write) -> None:  # type: ignore[no-untyped-def]
+    """Which nobody is shown."""
+    redis = "redis: {url: 'redis://localhost'}\n"
+    shared = load_configuration(write(f"{redis}cache: {{secret: {'s' * 32}}}\n"))
+    assert "s" * 32 not in f"{shared!r} {shared.model_dump_json()}"
+    assert not load_configuration(write(f"{redis}cache: {{enabled: false}}\n")).cache.enabled
 
 
 def test_every_problem_is_named_at_once(write) -> None:  # type: ignore[no-untyped-def]

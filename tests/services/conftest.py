@@ -1,9 +1,12 @@
-"""A detector that waits for the test, so that deadlines and queues need no sleeping."""
+"""A detector that waits for the test, so that deadlines and queues need no sleeping; a Redis to stop and start."""
 
 from __future__ import annotations
 
+import shutil
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from facesocial.capabilities import Capability
 from facesocial.results import Face
 from services.pipeline.picture import Picture
 from services.pipeline.report import FaceReport, Report
+from tests.redis_server import Redis
 
 
 @dataclass
@@ -50,3 +54,12 @@ class GatedPipeline:
 def gated() -> GatedPipeline:
     """A pipeline that waits."""
     return GatedPipeline()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    if not shutil.which("redis-server"):
+        pytest.skip("redis-server is not installed")
+    server = Redis(tmp_path)
+    yield server
+    server.stop()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import structlog
@@ -17,51 +14,13 @@ from facesocial.configuration import RateSettings
 from facesocial.errors import RateLimited
 from services.edge.caller import Caller
 from services.edge.rates import Rates
+from tests.redis_server import Redis
 
 pytestmark = pytest.mark.integration
 
 Replica = Callable[[int], Rates]
 
 CALLER = Caller.of({"client": ("192.0.2.1", 1)})
-
-
-class Redis:
-    """A server of our own, on a Unix socket, that keeps nothing; can be stopped, held and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self._socket = folder / "redis.sock"
-        self.url = f"unix://{self._socket}"
-        self.process = self._started()
-
-    def restart(self) -> None:
-        self.process = self._started()
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        command = ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while (
-            subprocess.run(
-                ["redis-cli", "-s", str(self._socket), "ping"], capture_output=True, check=False
-            ).stdout.strip()
-            != b"PONG"
-        ):
-            assert time.monotonic() < deadline, "redis-server did not start"
-            time.sleep(0.05)
-        return process
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    if not shutil.which("redis-server"):
-        pytest.skip("redis-server is not installed")
-    server = Redis(tmp_path)
-    yield server
-    server.stop()
 
 
 @pytest.fixture
