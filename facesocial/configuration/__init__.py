@@ -13,6 +13,7 @@ from facesocial.configuration.tree import (
     ServerSettings,
     StandSettings,
     TlsSettings,
+    VideoSettings,
     VramSettings,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "ServerSettings",
     "StandSettings",
     "TlsSettings",
+    "VideoSettings",
     "VramSettings",
     "find_file",
     "load_configuration",
