@@ -7,9 +7,11 @@
     │   ├── FileExpected            a part that must be a file is missing, empty or a URL
     │   ├── PayloadTooLarge         more bytes than the limit
     │   ├── ImageTooLarge           more pixels than the limit
-    │   ├── UnsupportedMediaType    not JPEG, PNG or WebP by content
+    │   ├── UnsupportedMediaType    by content neither JPEG, PNG nor WebP; for a video neither MP4 nor WebM
     │   ├── ImageTruncated          the header is fine, the pixels are not
     │   ├── ImageDimensions         a side outside the permitted range
+    │   ├── VideoTooLarge           more bytes, pixels, frames or seconds than the limit
+    │   ├── VideoUnreadable         no video that we read, damaged, encrypted, or too slow to decode
     │   ├── InvalidParameter        a field outside its range or unknown
     │   ├── NotFound                what it names is not there
     │   ├── Unauthenticated         nobody says who the caller is
@@ -105,6 +107,18 @@ class ImageDimensions(InputError):
     """A side is outside the permitted range."""
 
     code = "image_dimensions"
+
+
+class VideoTooLarge(InputError):
+    """More bytes, pixels a frame, frames or seconds than the limit; the limit is in the message."""
+
+    code = "video_too_large"
+
+
+class VideoUnreadable(InputError):
+    """No video track that we read, damaged, encrypted, or nothing to be decoded in the time and memory it may take."""
+
+    code = "video_unreadable"
 
 
 class InvalidParameter(InputError):

@@ -16,6 +16,7 @@ from facesocial.configuration.tree import (
     ServerSettings,
     StandSettings,
     TlsSettings,
+    VideoSettings,
     VramSettings,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "ServerSettings",
     "StandSettings",
     "TlsSettings",
+    "VideoSettings",
     "VramSettings",
     "find_file",
     "load_configuration",

@@ -125,6 +125,27 @@ class LimitSettings(_Section):
         return self
 
 
+class VideoSettings(_Section):
+    """What a video may bring, and what decoding it may take. Counted as it is decoded, whatever its header says."""
+
+    file_bytes: int = Field(default=100 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE, description="the file, held in memory")
+    pixels: int = Field(default=9_437_184, ge=256, le=67_108_864, description="of a frame; 4096 × 2304")
+    side_min: int = Field(default=16, ge=1, le=1024, description="pixels")
+    side_max: int = Field(default=8192, ge=64, le=16_384, description="pixels")
+    frames: int = Field(default=36_000, ge=1, le=10_000_000, description="decoded, also those that nobody asks for")
+    seconds: float = Field(default=600, ge=1, le=86_400, description="from the first frame to the last")
+    decode_s: float = Field(
+        default=300, ge=1, le=86_400, description="CPU time of the process that decodes, and waiting for it"
+    )
+    memory_mib: int = Field(default=1024, ge=256, le=65_536, description="address space of the process that decodes")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> VideoSettings:
+        if self.side_min > self.side_max:
+            raise ValueError("side_min must not exceed side_max")
+        return self
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -246,6 +267,7 @@ class Configuration(BaseSettings):
     )
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
+    video: VideoSettings = VideoSettings()
     rates: RateSettings = RateSettings()
     redis: RedisSettings = RedisSettings()
     admission: AdmissionSettings = AdmissionSettings()

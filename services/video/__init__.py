@@ -1,0 +1,1 @@
+"""From a video's bytes to its frames, decoded in a child process."""
