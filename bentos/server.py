@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,15 @@ from bentos.openapi import describe
 from bentos.protocol import uvicorn_options
 from facesocial.configuration import ServerSettings
 from facesocial.errors import ConfigurationError
+from services.edge.attendance import Attendance
 from services.edge.pickles import WithoutPickles
 from services.edge.wrapper import Admit, Edge, everybody, nothing, probes
 from services.readiness import State
 
 
-def serve_behind_edge(state: Callable[[], Awaitable[State]], admit: Admit = everybody) -> None:
+def serve_behind_edge(
+    state: Callable[[], Awaitable[State]], admit: Admit = everybody, origins: Sequence[str] = ()
+) -> None:
     """Wrap the application of every service in this process with our edge, outside BentoML's own middleware."""
     to_asgi = Service.to_asgi
 
@@ -33,10 +36,10 @@ def serve_behind_edge(state: Callable[[], Awaitable[State]], admit: Admit = ever
         app = to_asgi(self, is_main=is_main)
         # The deadline is ours, and BentoML's timer outlives its request: 730 bytes each, for all of `traffic.timeout`.
         app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not TimeoutMiddleware]
-        guarded = WithoutPickles(app)
+        guarded = WithoutPickles(Attendance(app))
         # BentoML's start page loads a tracker from Google.
         pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
-        return Edge(guarded, pages, admit) if is_main else guarded
+        return Edge(guarded, pages, admit, origins) if is_main else guarded
 
     Service.to_asgi = behind_edge
 

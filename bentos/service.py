@@ -19,10 +19,14 @@ from bentos.server import serve_behind_edge
 from bentos.setting import configuration, resolution
 from bentos.vram import residency_of
 from facesocial.capabilities import Task
+from models.library import Library
 from models.store import home
 from services.administration import Office
 from services.answers import AnalyzeAnswer, DetectAnswer, VerifyAnswer
+from services.cache.cache import ResultCache
+from services.cache.tags import Tags
 from services.edge.administration import administration
+from services.edge.caching import Recall
 from services.edge.caller import Identity
 from services.edge.counter import Counter
 from services.edge.door import Door
@@ -43,7 +47,9 @@ class _FaceSocial:
     def __init__(self) -> None:
         self._desk, self._residency = _parts(self)
         self._inference = Inference(self._desk, configuration)
-        self._counter = Counter(configuration)
+        self._cache = ResultCache(configuration.cache, _redis())
+        tags = Tags(Library.open(configuration.models.starter))
+        self._counter = Counter(configuration, Recall(self._cache, tags, configuration))
         readiness.follow(self._desk)
         office.open(self._residency, operator_token(home() / "facesocial"))
 
@@ -52,6 +58,8 @@ class _FaceSocial:
         """Let what runs come to its end; in a thread, for it may need this loop."""
         await asyncio.to_thread(self._desk.close)
         await asyncio.to_thread(self._residency.close)
+        await self._cache.aclose()
+        await rates.aclose()
 
     @bentoml.api(route="/v1/detect", input_spec=ImageForm, output_spec=DetectAnswer)
     async def detect(self, form: FormReader[ImageForm]) -> Response:
@@ -136,4 +144,5 @@ office = Office(configuration)
 FaceSocial: Service[Any] = bentoml.service(name=ENTRY, **inner.OPTIONS)(
     bentoml.asgi_app(administration(office), path="/")(inner.needing(_FaceSocial, inner.services()))
 )
-serve_behind_edge(readiness.state, Door(Rates(configuration.rates, _redis()), _identity))
+rates = Rates(configuration.rates, _redis())
+serve_behind_edge(readiness.state, Door(rates, _identity), configuration.server.cors_origins)

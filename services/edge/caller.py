@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pydantic import IPvAnyNetwork
 from starlette.types import Scope
+
+CALLER: Final = "facesocial.caller"
+"""Key in the ASGI scope, once the door was passed."""
 
 Role: TypeAlias = Literal["user", "admin", "service"]
 
@@ -40,6 +43,11 @@ class Caller:
         except ValueError:
             return cls(None, identity)
         return cls(getattr(address, "ipv4_mapped", None) or address, identity)
+
+    @property
+    def key(self) -> str:
+        """Who this is among all callers: what is counted and kept is theirs. Without a name, the address stands."""
+        return f"name:{self.identity.name}" if self.identity else f"from:{self.place}"
 
     @property
     def place(self) -> str:

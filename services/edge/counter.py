@@ -16,6 +16,7 @@ from facesocial.configuration import MEBIBYTE, Configuration
 from facesocial.errors import InvalidParameter
 from services.answers import Answer
 from services.deadline import Deadline
+from services.edge.caching import Recall, given_again
 from services.edge.forms import FormReader, FormType
 from services.edge.intake import Intake
 from services.edge.problems import problem_of
@@ -31,7 +32,8 @@ TIMEOUT: Final = "X-Timeout-Ms"
 class Counter:
     """Serves the routes that take a form."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, recall: Recall) -> None:
+        self._recall = recall
         self._limits = configuration.limits
         self._most_ms = configuration.server.deadline_ms
         self._intake = Intake(configuration.admission.body_mib * MEBIBYTE)
@@ -45,13 +47,27 @@ class Counter:
             visit = Visit(identity, self._deadline(form.request))
             with self._intake.open() as take:
                 read = await visit.deadline.bound(form.read(self._limits, take))
-                result = await answer(read, replace(visit, upload_seconds=time.perf_counter() - began))
+                visit = replace(visit, upload_seconds=time.perf_counter() - began)
+                content = await self._content(form.request, read, visit, answer)
         except Exception as error:
             refusal = problem_of(error, identity)
             if refusal.status_code == 500:
                 log.exception("unhandled", request_id=identity)
             return refusal
-        return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
+        return Response(content, media_type="application/json")
+
+    async def _content(
+        self, request: Request, form: FormType, visit: Visit, answer: Callable[[FormType, Visit], Awaitable[Answer]]
+    ) -> bytes:
+        """JSON: as it was given before, or the answer, which is kept."""
+        lookup = await self._recall.find(request, form)
+        if lookup and lookup.value is not None:
+            return given_again(lookup.value, visit)
+        result = await answer(form, visit)
+        content = result.model_dump_json(exclude_unset=True).encode()
+        if lookup:
+            await self._recall.keep(lookup, result, content)
+        return content
 
     def _deadline(self, request: Request) -> Deadline:
         """Raises:

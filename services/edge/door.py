@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from facesocial.errors import BadRequest, UnsupportedMediaType
-from services.edge.caller import Caller, Identity
+from services.edge.caller import CALLER, Caller, Identity
 from services.edge.rates import Rates
 
 HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
@@ -51,5 +51,6 @@ class Door:
             raise UnsupportedMediaType("the body must not be compressed")
         if not scope["path"].startswith(COUNTED):
             return {}
-        allowance = await self._rates.spend(Caller.of(scope, self._identify(headers)), scope["path"])
+        scope[CALLER] = caller = Caller.of(scope, self._identify(headers))
+        allowance = await self._rates.spend(caller, scope["path"])
         return allowance.headers if allowance else {}

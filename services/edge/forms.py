@@ -88,6 +88,18 @@ class Form(IODescriptor):  # type: ignore[misc]  # BentoML ships no types
         """See the module's docstring."""
         return Reception(FormReader(cls, request))
 
+    @property
+    def files(self) -> tuple[UploadedFile, ...]:
+        """In the order of the fields."""
+        return tuple(getattr(self, name) for name in self.multipart_fields)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All that is asked but the content of the files: JSON values by field, what is declared of a file in its."""
+        declared = {name: file.declared for name, file in zip(self.multipart_fields, self.files, strict=True)}
+        asked: dict[str, Any] = self.model_dump(mode="json", exclude=set(declared))
+        return asked | declared
+
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
         """Validate.

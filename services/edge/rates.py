@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -71,7 +71,7 @@ class Rates:
         self._endpoints = sorted(settings.endpoints, key=len, reverse=True)
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._pool = _pool(redis) if redis else None
-        self._shared = MovingWindowRateLimiter(_storage(redis, self._pool)) if redis else None
+        self._shared = MovingWindowRateLimiter(_storage(redis, self._pool)) if redis and self._pool else None
         self._away_until: float | None = None
 
     async def spend(self, caller: Caller, path: str) -> Allowance | None:
@@ -99,7 +99,7 @@ class Rates:
         who, trusted = caller.identity, caller.comes_from(self._settings.trusted_networks)
         if who is None and trusted:
             return
-        key = f"name:{who.name}" if who else f"from:{caller.place}"
+        key = caller.key
         prefix = next((prefix for prefix in self._endpoints if f"{path}/".startswith(f"{prefix}/")), None)
         if prefix:
             item = RateLimitItemPerMinute(self._settings.endpoints[prefix])
@@ -136,7 +136,8 @@ def _pool(url: str) -> ConnectionPool:
     return ConnectionPool.from_url(url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
 
 
-def _storage(url: str, pool: ConnectionPool | None) -> RedisStorage:
+def _storage(url: str, pool: ConnectionPool) -> RedisStorage:
     """`limits` wants the address beside the pool that has it."""
     scheme = f"async+{url}".replace("async+unix:", "async+redis+unix:")
-    return RedisStorage(scheme, implementation="redispy", key_prefix="facesocial:rates", connection_pool=pool)
+    options: dict[str, Any] = {"connection_pool": pool}
+    return RedisStorage(scheme, implementation="redispy", key_prefix="facesocial:rates", **options)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final, TypeAlias
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,7 +37,20 @@ FOREIGN: Final[dict[int, tuple[str, str]]] = {
 }
 """Status of an error that is not ours → our code and a detail that gives nothing away."""
 
-HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+"""Of every answer that does not say otherwise: OWASP's for APIs."""
+
+STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
+"""Where the request came by TLS; RFC 6797 forbids it elsewhere."""
+
+EXPOSED: Final = ("X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+"""Headers that a page of another site may read, where it may call us at all."""
 
 
 Admit: TypeAlias = Callable[[Scope], Awaitable[Mapping[str, str]]]
@@ -55,12 +69,16 @@ class Edge:
         app: behind it.
         pages: what is answered here, by path.
         admit: who is let in.
+        origins: sites whose pages may call us from a browser.
     """
 
-    def __init__(self, app: ASGIApp, pages: Mapping[str, ASGIApp], admit: Admit = everybody) -> None:
+    def __init__(
+        self, app: ASGIApp, pages: Mapping[str, ASGIApp], admit: Admit = everybody, origins: Sequence[str] = ()
+    ) -> None:
         self._app = app
         self._pages = pages
         self._admit = admit
+        self._shared = _shared(self._answer, origins) if origins else self._answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `pages` ourselves, pass on the rest."""
@@ -69,7 +87,7 @@ class Edge:
         scope[REQUEST_ID] = _request_id(scope)
         reply = _Reply(scope, receive, send)
         try:
-            await self._answer(scope, reply)
+            await self._shared(scope, reply.receive, reply.send)
         except Exception:
             log.exception("unhandled", request_id=scope[REQUEST_ID])
             if reply.started:
@@ -78,13 +96,33 @@ class Edge:
         finally:
             reply.log()
 
-    async def _answer(self, scope: Scope, reply: _Reply) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            reply.added = await self._admit(scope)
+            added = await self._admit(scope)
         except FaceSocialError as refusal:
-            await problem_of(refusal, scope[REQUEST_ID])(scope, reply.receive, reply.send)
+            await problem_of(refusal, scope[REQUEST_ID])(scope, receive, send)
         else:
-            await self._pages.get(scope["path"], self._app)(scope, reply.receive, reply.send)
+            await self._pages.get(scope["path"], self._app)(scope, receive, _adding(added, send))
+
+
+def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Credentials are tokens in a header, which a page must have been given: cookies are not asked for."""
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "X-Timeout-Ms"],
+        expose_headers=EXPOSED,
+    )
+
+
+def _adding(added: Mapping[str, str], send: Send) -> Send:
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(added)
+        await send(message)
+
+    return with_headers if added else send
 
 
 class _Reply:
@@ -94,8 +132,6 @@ class _Reply:
         self._scope, self._receive, self._send = scope, receive, send
         self._began = time.perf_counter()
         self._status = 0
-        self.added: Mapping[str, str] = {}
-        """Headers of every answer."""
         self._replaced = False
         headers = Headers(scope=scope)
         self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
@@ -128,7 +164,7 @@ class _Reply:
             for name in ("server", "x-bentoml-request-id"):
                 if name in headers:
                     del headers[name]
-            for name, value in {**HEADERS, **self.added}.items():
+            for name, value in {**HEADERS, **(STRICT if self._scope["scheme"] == "https" else {})}.items():
                 headers.setdefault(name, value)
         await self._send(message)
 
@@ -148,10 +184,13 @@ class _Reply:
             request_id=self._scope[REQUEST_ID],
             method=self._scope["method"],
             path=self._scope["path"],
-            status=self._status,
+            status=self._status or GONE,
             ms=round((time.perf_counter() - self._began) * 1000, 1),
         )
 
+
+GONE: Final = 499
+"""In the log: the client left before there was an answer."""
 
 PROBES: Final = ("/livez", "/healthz", "/readyz")
 """Their bodies are their own."""

@@ -44,7 +44,7 @@ async def received(sent: httpx.Request, *names: str) -> dict[str, Any]:
     async def receive() -> Message:
         return messages.pop()
 
-    upload = await read_upload(Request(scope | {"headers": headers}, receive), names, LimitSettings())
+    upload = await read_upload(Request(scope | {"headers": headers}, receive), names, LimitSettings(), lambda _: None)
     return {**upload.fields, **upload.files}
 
 
