@@ -58,7 +58,7 @@ _CONTENT: Final = re.compile(
 """The name of a file that somebody could have sent, or Python's notation of bytes."""
 
 _WORD: Final = re.compile(r"<\w{1,40}(?: \d+(?:x\d+)*)?>|[^\s,;()\[\]{}<>\"'`|!?]+")
-_PLACEHOLDER: Final = re.compile(r"<(\w+)(?: [\dx]{1,40})?>")
+_PLACEHOLDER: Final = re.compile(r"<(\w+)(?: [\dx]{1,15})?>")
 _ROUTE: Final = re.compile(r"/(?:(?:v1|livez|healthz|readyz|metrics|docs\.json|schema\.json)(?:/[\w.:-]*)*)?")
 _ORIGIN: Final = re.compile(r"(?:https?|rediss?)://(?=[\w.:-]+$)")
 """What a URL without a path begins with."""

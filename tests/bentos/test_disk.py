@@ -1,7 +1,7 @@
 """Nothing is written per request (check S7): the service on a file system where only one tmpfs can be written.
 
-That tmpfs is looked at before and after, and watched meanwhile, for a file that Starlette spools a large body into has no
-name and is gone with the request. The kernel, too, is told to refuse the processes every byte.
+That tmpfs is looked at before and after, and watched meanwhile, for a file that Starlette spools a large body into has
+no name and is gone with the request. The kernel, too, is told to refuse the processes every byte.
 """
 
 from __future__ import annotations
