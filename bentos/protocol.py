@@ -88,6 +88,7 @@ def uvicorn_options(server: ServerSettings, public: bool) -> dict[str, Any]:
         "ws_per_message_deflate": False,  # a small frame could unpack to a large one
         "ws_ping_interval": PING_SECONDS,
         "ws_ping_timeout": PING_SECONDS,
+        "access_log": False,  # it has the query; the edge logs
         "proxy_headers": public and bool(server.trusted_proxies),
         "forwarded_allow_ips": [str(network) for network in server.trusted_proxies],  # else $FORWARDED_ALLOW_IPS
     }

@@ -18,8 +18,9 @@ from uvicorn import Config
 
 from bentos.openapi import describe
 from bentos.protocol import uvicorn_options
-from facesocial.configuration import ServerSettings
+from facesocial.configuration import LoggingSettings, ServerSettings
 from facesocial.errors import ConfigurationError
+from facesocial.relay import relayed
 from services.edge.attendance import Attendance
 from services.edge.pickles import WithoutPickles
 from services.edge.wrapper import Admit, Edge, everybody, nothing, probes
@@ -101,3 +102,18 @@ def keep_inner_services_to_the_end() -> None:
     Arbiter.start = start_and_clean_up  # type: ignore[method-assign]
     Arbiter.stop = Circus.stop  # type: ignore[method-assign]
     Arbiter._stop_watchers = stop_in_order  # noqa: SLF001
+
+
+def relay_output(settings: LoggingSettings) -> None:
+    """Have what the supervisor and its children write past the loggers come out as log lines, where those are JSON.
+
+    Native libraries and `print` know no other way; a child's last words come out, too, for the supervisor reads on.
+    """
+    start = Arbiter.start
+
+    def start_relayed(self: Arbiter, cb: Callable[[Any], Any] | None = None) -> None:
+        with relayed():
+            start(self, cb)
+
+    if settings.format == "json":
+        Arbiter.start = start_relayed  # type: ignore[method-assign]

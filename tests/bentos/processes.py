@@ -27,6 +27,15 @@ def workers(service: Service) -> dict[str, psutil.Process]:
     return found
 
 
+def written(service: Service, words: str, since: int = 0) -> str:
+    """The log from byte `since` on, once it holds `words`: a line comes out a moment after the answer."""
+    deadline = time.monotonic() + 10
+    while words.encode() not in (log := service.log.read_bytes()[since:]):
+        assert time.monotonic() < deadline, f"never written: {words}"
+        time.sleep(0.02)
+    return log.decode()
+
+
 @dataclass(frozen=True)
 class Answered:
     """One request: when it began (monotonic s), how long it took (s), what came."""

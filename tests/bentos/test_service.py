@@ -14,6 +14,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from cli.process import Service
+from tests.bentos.processes import written
 from tests.pictures import encoded, noise, plain
 from tests.wire import code, send
 
@@ -178,7 +179,8 @@ def test_the_log_tells_nothing_of_what_was_sent(detecting_service: Any) -> None:
         headers = {"X-Request-Id": "find-this-line"}
         client.post("/v1/detect?query-hunter2=1", files={"image": ("name-hunter2.jpg", image)}, headers=headers)
         client.post("/v1/detect", files={"image": ("name-hunter2.jpg", image[:90])}, data={"field-hunter2": "hunter2"})
-    log = detecting_service.log.read_text()
+        client.get("/v1/models", headers={"X-Request-Id": "the-last-line"})
+    log = written(detecting_service, "the-last-line")
     (line,) = [json.loads(line) for line in log.splitlines() if "find-this-line" in line]
     assert line["path"] == "/v1/detect"
     assert "hunter2" not in log
