@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from cli.bench.measurement import Block
@@ -22,14 +23,18 @@ WARM_UP = 5
 CHUNK = 1 << 16
 
 
-def drive(url: str, image: bytes, clients: int, requests: int) -> Block:
-    """Send `requests` in all, each client its next one as soon as its last is answered.
+Build: TypeAlias = Callable[[str, str, bytes], bytes]
+"""Path, host and picture → a whole request."""
+
+
+def drive(url: str, image: bytes, clients: int, requests: int, build: Build | None = None) -> Block:
+    """Send `requests` in all, each client its next one as soon as its last is answered; multipart by default.
 
     Raises:
         FaceSocialError: an answer is not 200.
     """
     place = urlsplit(url)
-    request = multipart(place.path, place.netloc, image)
+    request = (build or multipart)(place.path, place.netloc, image)
     with ExitStack() as stack:
         address = (place.hostname or "", place.port or 80)
         connections = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(clients)]
@@ -62,6 +67,12 @@ def multipart(path: str, host: str, image: bytes) -> bytes:
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def raw(path: str, host: str, image: bytes) -> bytes:
+    """A POST whose body is the picture, head and body in one piece."""
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n\r\n"
+    return head.encode() + image
 
 
 def exchange(connection: socket.socket, request: bytes) -> bytes:

@@ -23,6 +23,7 @@ def bench() -> None:
 
 app.command("pipeline")(speed.pipeline)
 app.command("placements")(speed.placements)
+app.command("edge")(speed.edge)
 app.command("decode")(speed.decode)
 
 

@@ -1,4 +1,4 @@
-"""`facesocial bench pipeline`, `placements` and `decode`."""
+"""`facesocial bench pipeline`, `placements`, `edge` and `decode`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ PLACEMENTS_NOTES = """\
 `POST /v1/embed` with the six-face picture, scrfd_500m and mobilefacenet_foamliu, by one and by eight clients, as in the
 pipeline benchmark. `embedded`: one process; `colocated`: edge and pipeline in two; `isolated`: edge, pipeline, and a
 process for each capability. All three are served at once and take turns in blocks; who waits costs nothing."""
+
+EDGE_NOTES = """\
+`POST /v1/embed` with the six-face picture as the body, scrfd_500m and mobilefacenet_foamliu, one client. `bare` is the
+route as BentoML generates it, on the same pipeline, without our edge (`cli/bench/bare.py`), its access log off; `edge`
+is the service: heads and bodies checked, limits, rates, admission, deadline, problems, headers, one log line; the
+result cache is off. Both are served at once and take turns in blocks. Slow senders: 200 connections, a byte of a head
+each second, dialled again when they are closed."""
 
 DECODE_NOTES = """\
 A JPEG of 4000×3000 pixels (the sample enlarged, with noise, quality 90): decoding alone, and from bytes to embeddings
@@ -66,6 +73,16 @@ def placements(requests: Requests = 120, blocks: Blocks = 4, as_json: AsJson = F
         series = compare(sample(), requests, blocks)
     title = "Placements"
     _publish(Report("placements", title, PLACEMENTS_NOTES, machine, series, ratios(series)), as_json, write)
+
+
+def edge(requests: Requests = 400, blocks: Blocks = 4, as_json: AsJson = False, write: Write = None) -> None:
+    """Measure what the edge adds to a request, and what slow senders do to others."""
+    from cli.bench.edge import compare, ratios
+
+    machine = Machine.here()
+    with Console(stderr=True).status("measuring …"):
+        series = compare(sample(), requests, blocks)
+    _publish(Report("edge", "The edge", EDGE_NOTES, machine, series, ratios(series)), as_json, write)
 
 
 def _publish(report: Report, as_json: bool, write: Path | None) -> None:
