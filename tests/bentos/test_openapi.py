@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.vram.service import credentials
+
 pytestmark = pytest.mark.integration
 
 ROUTES = {f"/v1/{name}" for name in ("detect", "analyze", "embed", "verify", "liveness", "deepfake", "demographics")}
@@ -23,7 +25,7 @@ IMAGE = {"image/jpeg", "image/png", "image/webp"}
 
 @pytest.fixture(scope="module")
 def document(client: httpx.Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/docs.json").json()
+    found: dict[str, Any] = client.get("/docs.json", headers=credentials()).json()
     return found
 
 
@@ -95,6 +97,6 @@ def test_describes_answers_and_problems(document: dict[str, Any]) -> None:
 
 
 def test_the_schema_names_what_bentomls_client_calls(client: httpx.Client) -> None:
-    routes = {route["route"]: route for route in client.get("/schema.json").json()["routes"]}
+    routes = {route["route"]: route for route in client.get("/schema.json", headers=credentials()).json()["routes"]}
     assert routes.keys() == ROUTES
     assert routes["/v1/detect"]["input"]["properties"]["image"]["type"] == "file"

@@ -72,3 +72,10 @@ async def test_two_hosts_are_one_too_many(client: httpx.AsyncClient) -> None:
 async def test_s15_nothing_is_unpacked(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/detect", headers={"content-encoding": "gzip"}, content=b"x")
     assert response.status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/schema.json", "/docs.json"])
+async def test_s5_what_tells_of_the_service_is_for_proven_names(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(path)
+    assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
+    assert (await client.get(path, headers={"authorization": "ada"})).text == "in"
