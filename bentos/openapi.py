@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from _bentoml_sdk import Service
 from starlette.responses import JSONResponse
@@ -24,6 +25,9 @@ PROBLEM: dict[str, Any] = {
         "request_id": {"type": "string"},
     },
 }
+
+DOOR: Final = frozenset({400, 401, 405, 415})
+"""What the edge alone answers, on every path."""
 
 
 def describe(service: Service[Any]) -> ASGIApp:
@@ -52,9 +56,12 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["schemas"]["Problem"] = PROBLEM
     document["paths"]["/readyz"]["get"]["responses"]["503"] = {"description": "not ready; the body says why"}
     for path, item in document["paths"].items():
-        for operation in item.values() if path.startswith("/v1/") else ():
+        for operation in item.values():
+            if not path.startswith("/v1/"):
+                operation["responses"] |= _problems(DOOR)
+                continue
             ok = operation["responses"].get(200) or operation["responses"]["200"]
-            operation["responses"] = {"200": ok} | _problems()
+            operation["responses"] = {"200": ok} | _problems(set(STATUS.values()))
             if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
                 _complete_upload(operation)
     return document
@@ -77,9 +84,9 @@ def _complete_upload(operation: dict[str, Any]) -> None:
     operation["requestBody"] = {"required": True, "content": content}
 
 
-def _problems() -> dict[str, Any]:
+def _problems(statuses: AbstractSet[int]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
-    for status in sorted(set(STATUS.values())):
+    for status in sorted(statuses):
         codes = [code for code, of in STATUS.items() if of == status]
         answers[str(status)] = {
             "description": "; ".join(f"{code}: {TITLES[code]}" for code in codes),
