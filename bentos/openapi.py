@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final
 
 from _bentoml_sdk import Service
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -35,7 +37,8 @@ def describe(service: Service[Any]) -> ASGIApp:
 
     @cache
     def document() -> dict[str, Any]:
-        return complete(service.openapi_spec.asdict())
+        answers = {api.route: api.output_spec for api in service.apis.values()}
+        return complete(service.openapi_spec.asdict(), answers)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         await get_only(scope, JSONResponse(document()))(scope, receive, send)
@@ -43,8 +46,11 @@ def describe(service: Service[Any]) -> ASGIApp:
     return page
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client does."""
+def complete(document: dict[str, Any], answers: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client does.
+
+    `answers`: what each inference route gives; BentoML's description knows no null.
+    """
     document = _mended(document)
     version = document["info"]["version"]
     document["openapi"] = "3.1.0"  # what pydantic's schemas are: BentoML says 3.0, which has no type "null"
@@ -64,6 +70,10 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             operation["responses"] = {"200": ok} | _problems(set(STATUS.values()))
             if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
                 _complete_upload(operation)
+    for path, kind in answers.items():
+        schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= schema.pop("$defs", {})
+        document["paths"][path]["post"]["responses"]["200"]["content"] = {"application/json": {"schema": schema}}
     return document
 
 

@@ -92,8 +92,16 @@ def test_describes_answers_and_problems(document: dict[str, Any]) -> None:
             if status != "200":
                 schema = response["content"]["application/problem+json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/Problem"}
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert {"200", "400", "401", "405", "415"} <= document["paths"][path]["get"]["responses"].keys()
     problem = document["components"]["schemas"]["Problem"]
     assert set(problem["required"]) == {"type", "title", "status", "detail", "code", "request_id"}
+
+
+def test_says_what_may_be_null(document: dict[str, Any]) -> None:
+    answer = document["paths"]["/v1/verify"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    nullable = {name for name, of in answer["properties"].items() if {"type": "null"} in of.get("anyOf", ())}
+    assert nullable == {"similarity", "same", "box_a", "box_b", "live_a", "live_b"}
 
 
 def test_the_schema_names_what_bentomls_client_calls(client: httpx.Client) -> None:
