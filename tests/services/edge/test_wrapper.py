@@ -143,7 +143,7 @@ async def test_s6_an_answer_before_the_end_of_the_body_closes_the_connection(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    scope = {"type": "http", "scheme": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
     await Edge(application, {})(scope, receive, send)
     assert ((b"connection", b"close") in sent[0]["headers"]) == closes
 
