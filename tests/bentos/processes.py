@@ -1,4 +1,4 @@
-"""The processes of a running service, and a crowd of callers that remembers every answer."""
+"""The processes of a running service, their memory, and a crowd of callers that remembers every answer."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def workers(service: Service) -> dict[str, psutil.Process]:
         if "--service-name" in command:
             found[command[command.index("--service-name") + 1]] = process
     return found
+
+
+def resident(pid: int) -> int:
+    """Bytes of RSS of a process and all below it."""
+    root = psutil.Process(pid)
+    return sum(int(process.memory_info().rss) for process in (root, *root.children(recursive=True)))
 
 
 @dataclass(frozen=True)
