@@ -24,7 +24,7 @@ from tests.wire import code
 
 pytestmark = pytest.mark.integration
 
-EXAMPLES: Final = int(os.environ.get("FACESOCIAL_TEST_EXAMPLES", "20"))
+EXAMPLES: Final = int(os.environ.get("FACESOCIAL_TEST_EXAMPLES", "12"))
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 CHECKS: Final = (
     "not_a_server_error",

@@ -27,7 +27,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_the_fourth_is_refused_and_told_when(client: httpx.AsyncClient) -> None:
+async def test_e_the_fourth_is_refused_and_told_when(client: httpx.AsyncClient) -> None:
     for left in (2, 1, 0):
         response = await client.post("/v1/detect")
         assert response.text == "in"
@@ -46,7 +46,7 @@ async def test_probes_and_pages_are_free(client: httpx.AsyncClient) -> None:
         assert (await client.get("/docs")).status_code == 200
 
 
-async def test_a_proven_name_has_a_bucket_of_its_own(client: httpx.AsyncClient) -> None:
+async def test_e_a_proven_name_has_a_bucket_of_its_own(client: httpx.AsyncClient) -> None:
     """But the address counts for it, too."""
     statuses = [(await client.post("/v1/x", headers={"authorization": "ada"})).status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
