@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from _bentoml_sdk import Service
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,13 +28,17 @@ PROBLEM: dict[str, Any] = {
     },
 }
 
+DOOR: Final = frozenset({400, 401, 405, 415})
+"""What the edge alone answers, on every path."""
+
 
 def describe(service: Service[Any]) -> ASGIApp:
     """The page that serves the document, made on first request."""
 
     @cache
     def document() -> dict[str, Any]:
-        return complete(service.openapi_spec.asdict())
+        answers = {api.route: api.output_spec for api in service.apis.values()}
+        return complete(service.openapi_spec.asdict(), answers)
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         await get_only(scope, JSONResponse(document()))(scope, receive, send)
@@ -39,8 +46,11 @@ def describe(service: Service[Any]) -> ASGIApp:
     return page
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client does."""
+def complete(document: dict[str, Any], answers: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """Add our error answers and the raw-body form; describe files as OpenAPI does, not as BentoML's client does.
+
+    `answers`: what each inference route gives; BentoML's description knows no null.
+    """
     document = _mended(document)
     version = document["info"]["version"]
     document["openapi"] = "3.1.0"  # what pydantic's schemas are: BentoML says 3.0, which has no type "null"
@@ -52,11 +62,18 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["schemas"]["Problem"] = PROBLEM
     document["paths"]["/readyz"]["get"]["responses"]["503"] = {"description": "not ready; the body says why"}
     for path, item in document["paths"].items():
-        for operation in item.values() if path.startswith("/v1/") else ():
+        for operation in item.values():
+            if not path.startswith("/v1/"):
+                operation["responses"] |= _problems(DOOR)
+                continue
             ok = operation["responses"].get(200) or operation["responses"]["200"]
-            operation["responses"] = {"200": ok} | _problems()
+            operation["responses"] = {"200": ok} | _problems(set(STATUS.values()))
             if "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
                 _complete_upload(operation)
+    for path, kind in answers.items():
+        schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= schema.pop("$defs", {})
+        document["paths"][path]["post"]["responses"]["200"]["content"] = {"application/json": {"schema": schema}}
     return document
 
 
@@ -77,9 +94,9 @@ def _complete_upload(operation: dict[str, Any]) -> None:
     operation["requestBody"] = {"required": True, "content": content}
 
 
-def _problems() -> dict[str, Any]:
+def _problems(statuses: AbstractSet[int]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
-    for status in sorted(set(STATUS.values())):
+    for status in sorted(statuses):
         codes = [code for code, of in STATUS.items() if of == status]
         answers[str(status)] = {
             "description": "; ".join(f"{code}: {TITLES[code]}" for code in codes),

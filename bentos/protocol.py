@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from functools import partial
 from typing import Any, Final
 
 import h11
 import uvloop
+from h11._receivebuffer import ReceiveBuffer, blank_line_regex
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facesocial.configuration import ServerSettings, TlsSettings
 from facesocial.errors import ConfigurationError
+from services.edge.wrapper import unparsable
 
 FRAME_BYTES: Final = 2 << 20
 """Largest WebSocket message; a longer one closes the socket with 1009."""
@@ -20,18 +23,45 @@ FRAME_BYTES: Final = 2 << 20
 PING_SECONDS: Final = 20.0
 """Between pings of a WebSocket, and until one that is not answered closes it."""
 
+AMBIGUOUS: Final = re.compile(
+    rb"""
+    (?<!\r)\n                                                        # a line that ends with LF alone
+    | \n[\t ]                                                         # a header that goes on in the next line
+    | \n content-length: [^\n]* ,                                     # a list of lengths
+    | \n (content-length|transfer-encoding): .* \n (content-length|transfer-encoding):  # two ends of one body
+    """,
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+"""In a head: what a proxy may read in another way than we (RFC 9112, sections 2.2, 5.2 and 6.3)."""
+
+
+class StrictBuffer(ReceiveBuffer):
+    """h11's, that also refuses what is ambiguous: RFC 9112 permits to take it, and request smuggling lives on it."""
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        """A head or a trailer, when it is whole.
+
+        Raises:
+            h11.RemoteProtocolError: it is ambiguous.
+        """
+        end = blank_line_regex.search(self._data, self._multiple_lines_search)
+        if end and AMBIGUOUS.search(self._data, 0, end.end()):
+            raise h11.RemoteProtocolError("ambiguous head")
+        return super().maybe_extract_lines()
+
 
 class HeadInTime(H11Protocol):
     """Closes a connection that takes longer than `seconds` to send one whole request head; uvicorn waits for ever.
 
     The time runs from the start of the connection, and from the first byte of each later head. A slow body is the
-    deadline's business.
+    deadline's business. A head that can be read in two ways is refused, see `StrictBuffer`.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
         super().__init__(**options)
         self._seconds = seconds
         self._timer: asyncio.TimerHandle | None = None
+        self.conn._receive_buffer = StrictBuffer()  # noqa: SLF001 — h11 takes none
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Expect a head."""
@@ -50,6 +80,15 @@ class HeadInTime(H11Protocol):
         """Forget the clock."""
         self._relax()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 — uvicorn's signature
+        """In our form; the edge never sees such a request. Nothing, when another answer has begun."""
+        answer = unparsable()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            head = h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request")
+            for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _expect(self) -> None:
         if self._timer is None:

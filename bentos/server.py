@@ -38,6 +38,7 @@ def serve_behind_edge(
         # The deadline is ours, and BentoML's timer outlives its request: 730 bytes each, for all of `traffic.timeout`.
         app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not TimeoutMiddleware]
         guarded = WithoutPickles(Attendance(app))
+        app.router.redirect_slashes = False  # `/metrics/` is nothing; a redirect would name the caller's Host
         # BentoML's start page loads a tracker from Google.
         pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
         return Edge(guarded, pages, admit, origins) if is_main else guarded

@@ -80,7 +80,7 @@ def administration(office: Office) -> FastAPI:
         if not is_operator(request.headers.get("authorization", ""), office.token):
             raise Unauthenticated("for operators: send the token of this service as bearer")
 
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(_models(office))
     app.include_router(_operators(office), dependencies=[Depends(operator)])
     app.add_exception_handler(FaceSocialError, _refuse)

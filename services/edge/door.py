@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from facesocial.errors import BadRequest, UnsupportedMediaType
+from facesocial.errors import BadRequest, Unauthenticated, UnsupportedMediaType
 from services.edge.caller import CALLER, Caller, Identity
 from services.edge.rates import Rates
 
@@ -18,6 +18,9 @@ HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45
 
 COUNTED: Final = "/v1/"
 """Paths that cost something; probes and pages are free."""
+
+NAMED: Final = frozenset({"/metrics", "/schema.json", "/docs.json"})
+"""Paths that tell of the service; nobody in particular does not see them."""
 
 Identify: TypeAlias = Callable[[Headers], Identity | None]
 """Who a request says it is from, and proves it."""
@@ -41,6 +44,7 @@ class Door:
         Raises:
             BadRequest: no host, several, or nonsense.
             UnsupportedMediaType: a compressed body: nothing is ever unpacked.
+            Unauthenticated: the path is for callers with a proven name.
             RateLimited: too many.
         """
         headers = Headers(scope=scope)
@@ -49,8 +53,11 @@ class Door:
             raise BadRequest("one Host, a name or an address")
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("the body must not be compressed")
-        if not scope["path"].startswith(COUNTED):
+        path, identity = scope["path"], self._identify(headers)
+        if path in NAMED and not identity:
+            raise Unauthenticated("send a token as bearer")
+        if not path.startswith(COUNTED):
             return {}
-        scope[CALLER] = caller = Caller.of(scope, self._identify(headers))
-        allowance = await self._rates.spend(caller, scope["path"])
+        scope[CALLER] = caller = Caller.of(scope, identity)
+        allowance = await self._rates.spend(caller, path)
         return allowance.headers if allowance else {}

@@ -71,7 +71,7 @@ class Rates:
         self._endpoints = sorted(settings.endpoints, key=len, reverse=True)
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._pool = _pool(redis) if redis else None
-        self._shared = MovingWindowRateLimiter(_storage(redis, self._pool)) if redis and self._pool else None
+        self._shared = MovingWindowRateLimiter(_storage(self._pool)) if self._pool else None
         self._away_until: float | None = None
 
     async def spend(self, caller: Caller, path: str) -> Allowance | None:
@@ -136,8 +136,7 @@ def _pool(url: str) -> ConnectionPool:
     return ConnectionPool.from_url(url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
 
 
-def _storage(url: str, pool: ConnectionPool) -> RedisStorage:
-    """`limits` wants the address beside the pool that has it."""
-    scheme = f"async+{url}".replace("async+unix:", "async+redis+unix:")
+def _storage(pool: ConnectionPool) -> RedisStorage:
+    """`limits` wants an address that it can parse, though the pool has it: it knows fewer forms than redis-py."""
     options: dict[str, Any] = {"connection_pool": pool}
-    return RedisStorage(scheme, implementation="redispy", key_prefix="facesocial:rates", **options)
+    return RedisStorage("async+redis://pool:6379", implementation="redispy", key_prefix="facesocial:rates", **options)

@@ -49,6 +49,9 @@ HEADERS: Final = {
 STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
 """Where the request came by TLS; RFC 6797 forbids it elsewhere."""
 
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Nothing here takes another one."""
+
 EXPOSED: Final = ("X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 """Headers that a page of another site may read, where it may call us at all."""
 
@@ -97,6 +100,8 @@ class Edge:
             reply.log()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in METHODS:
+            return await not_allowed(scope, METHODS)(scope, receive, send)
         try:
             added = await self._admit(scope)
         except FaceSocialError as refusal:
@@ -220,8 +225,21 @@ def get_only(scope: Scope, answer: Response) -> Response:
     """`answer`, or 405 for a method that is not GET or HEAD."""
     if scope["method"] in ("GET", "HEAD"):
         return answer
+    return not_allowed(scope, ("GET", "HEAD"))
+
+
+def not_allowed(scope: Scope, methods: Sequence[str]) -> Response:
+    """405, with the methods that are."""
     refusal = problem(*FOREIGN[405], scope[REQUEST_ID])
-    refusal.headers["Allow"] = "GET, HEAD"
+    refusal.headers["Allow"] = ", ".join(methods)
+    return refusal
+
+
+def unparsable() -> Response:
+    """400 for what is no request at all, and so passes no edge; the connection ends."""
+    identity = uuid.uuid4().hex
+    refusal = problem(*FOREIGN[400], identity)
+    refusal.headers.update({**HEADERS, "X-Request-Id": identity, "Connection": "close"})
     return refusal
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from cli.process import Service
+from facesocial.configuration import RateSettings
 from models.catalogue import load_catalogue
 from models.library import Library
 from models.pull import Installer
 from models.store import Store
+from services.operators import operator_token
+from tests.bentos import processes
 from tests.wire import HEAD_SECONDS
 
 
@@ -51,6 +55,24 @@ def detecting_service(mirror: Path, tmp_path_factory: pytest.TempPathFactory) ->
         yield service
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service to be ill-treated, and its operators' token."""
+
+    service: Service
+    token: str
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The starter models, in a store of its own; nobody is too fast, and nothing is answered from memory."""
+    home = tmp_path_factory.mktemp("target") / "bentoml"
+    variables = {"MODELS__STARTER": "true", "CACHE__ENABLED": "false", "RATES__ADMIN": "1000000"}
+    variables["RATES__ENDPOINTS"] = json.dumps(dict.fromkeys(RateSettings().endpoints, 1_000_000))
+    with running(home, **{f"FACESOCIAL__{name}": value for name, value in variables.items()}) as service:
+        yield Target(service, operator_token(home / "facesocial"))
+
+
 @pytest.fixture(scope="session")
 def client(service: Service) -> Iterator[httpx.Client]:
     """Of the full service."""
@@ -61,12 +83,7 @@ def client(service: Service) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def resident(service: Service) -> Callable[[], int]:
     """Bytes of RSS of the service's process tree."""
-
-    def measure() -> int:
-        processes = [psutil.Process(service.pid), *psutil.Process(service.pid).children(recursive=True)]
-        return sum(int(process.memory_info().rss) for process in processes)
-
-    return measure
+    return lambda: processes.resident(service.pid)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The processes of a running service, and a crowd of callers that remembers every answer."""
+"""The processes of a running service, their memory, and a crowd of callers that remembers every answer."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def written(service: Service, words: str, since: int = 0) -> str:
         assert time.monotonic() < deadline, f"never written: {words}"
         time.sleep(0.02)
     return log.decode()
+
+
+def resident(pid: int) -> int:
+    """Bytes of RSS of a process and all below it."""
+    root = psutil.Process(pid)
+    return sum(int(process.memory_info().rss) for process in (root, *root.children(recursive=True)))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,12 @@ def test_bad_pictures(client: httpx.Client, resident: Callable[[], int], picture
     assert len(send(client, "/v1/detect", "raw", picture).json()["faces"]) == 6
 
 
+@pytest.mark.parametrize("body", ["multipart", "raw", "json"])
+def test_i3_an_empty_file_is_no_file(client: httpx.Client, body: str) -> None:
+    response = send(client, "/v1/detect", body, b"")
+    assert (response.status_code, code(response)) == (422, "file_expected")
+
+
 @pytest.mark.parametrize("end", [b"PK\x03\x04" + bytes(500), b"<?php phpinfo(); ?>"])
 def test_i5_what_follows_the_picture_is_ignored(client: httpx.Client, picture: bytes, end: bytes) -> None:
     assert len(send(client, "/v1/detect", "multipart", picture + end).json()["faces"]) == 6

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.vram.service import credentials
+
 pytestmark = pytest.mark.integration
 
 ROUTES = {f"/v1/{name}" for name in ("detect", "analyze", "embed", "verify", "liveness", "deepfake", "demographics")}
@@ -23,7 +25,7 @@ IMAGE = {"image/jpeg", "image/png", "image/webp"}
 
 @pytest.fixture(scope="module")
 def document(client: httpx.Client) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/docs.json").json()
+    found: dict[str, Any] = client.get("/docs.json", headers=credentials()).json()
     return found
 
 
@@ -90,11 +92,19 @@ def test_describes_answers_and_problems(document: dict[str, Any]) -> None:
             if status != "200":
                 schema = response["content"]["application/problem+json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/Problem"}
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert {"200", "400", "401", "405", "415"} <= document["paths"][path]["get"]["responses"].keys()
     problem = document["components"]["schemas"]["Problem"]
     assert set(problem["required"]) == {"type", "title", "status", "detail", "code", "request_id"}
 
 
+def test_says_what_may_be_null(document: dict[str, Any]) -> None:
+    answer = document["paths"]["/v1/verify"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    nullable = {name for name, of in answer["properties"].items() if {"type": "null"} in of.get("anyOf", ())}
+    assert nullable == {"similarity", "same", "box_a", "box_b", "live_a", "live_b"}
+
+
 def test_the_schema_names_what_bentomls_client_calls(client: httpx.Client) -> None:
-    routes = {route["route"]: route for route in client.get("/schema.json").json()["routes"]}
+    routes = {route["route"]: route for route in client.get("/schema.json", headers=credentials()).json()["routes"]}
     assert routes.keys() == ROUTES
     assert routes["/v1/detect"]["input"]["properties"]["image"]["type"] == "file"

@@ -6,15 +6,16 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
 from httpx_ws import WebSocketDisconnect, WebSocketSession, connect_ws
+from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 
-from bentos.protocol import FRAME_BYTES
+from bentos.protocol import FRAME_BYTES, uvicorn_options
 from bentos.server import harden_protocol
 from cli.process import Service
 from facesocial.configuration import ServerSettings
@@ -35,10 +36,10 @@ def answered(connection: socket.socket) -> bool:
 
 @pytest.mark.integration
 def test_s14_slow_heads_are_closed_and_others_served(pair: Service) -> None:
-    """Five connections send a byte at a time for longer than a head may take."""
-    slow = [connect(pair) for _ in range(5)]
-    started = time.monotonic()
-    try:
+    """Two hundred connections send a byte at a time for longer than a head may take."""
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(pair)) for _ in range(200)]
+        started = time.monotonic()
         for byte in HEAD:
             if time.monotonic() > started + HEAD_SECONDS + 2:
                 break
@@ -48,9 +49,31 @@ def test_s14_slow_heads_are_closed_and_others_served(pair: Service) -> None:
             assert httpx.post(f"{pair.url}/double", json={"number": 4}, timeout=20).text == "8"
             time.sleep(0.1)
         assert all(closed(connection) for connection in slow)
-    finally:
-        for connection in slow:
-            connection.close()
+
+
+@pytest.mark.integration
+def test_s14_others_wait_no_longer_for_two_hundred_slow_heads(pair: Service) -> None:
+    """Their p95 moves by 20 % at most; in the best of five comparisons, for the machine has other things to do, too."""
+    moved: list[float] = []
+    with httpx.Client(base_url=pair.url, timeout=20) as client:
+
+        def p95() -> float:
+            times = []
+            for _ in range(100):
+                began = time.perf_counter()
+                assert client.post("/double", json={"number": 4}).text == "8"
+                times.append(time.perf_counter() - began)
+            return sorted(times)[94]
+
+        while len(moved) < 5 and min(moved, default=9) > 1.2:
+            alone = p95()
+            with ExitStack() as stack:
+                slow = [stack.enter_context(connect(pair)) for _ in range(200)]
+                for connection in slow:
+                    connection.sendall(HEAD[:9])
+                moved.append(p95() / alone)
+                assert all(closed(connection) for connection in slow)
+    assert min(moved) <= 1.2, moved
 
 
 @pytest.mark.integration
@@ -137,6 +160,13 @@ def test_a_websocket_that_answers_no_ping_is_closed(configure: Configure) -> Non
 
 
 @pytest.mark.unit
+def test_e_nobody_can_say_that_every_proxy_is_believed() -> None:
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        ServerSettings.model_validate({"trusted_proxies": ["*"]})
+    assert uvicorn_options(ServerSettings(), public=True)["forwarded_allow_ips"] == []
+
+
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("trusted", "forwarded", "client"),
     [
@@ -147,7 +177,7 @@ def test_a_websocket_that_answers_no_ping_is_closed(configure: Configure) -> Non
         (("127.0.0.1", "10.0.0.0/8"), "1.2.3.4, 10.1.1.1", "1.2.3.4"),
     ],
 )
-async def test_only_named_proxies_say_who_calls(
+async def test_e_only_named_proxies_say_who_calls(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, trusted: tuple[str, ...], forwarded: str, client: str
 ) -> None:
     """The rightmost address that is no proxy of ours; uvicorn's own variable, `*` or not, is void."""

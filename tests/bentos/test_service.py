@@ -14,6 +14,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from cli.process import Service
+from cli.vram.service import credentials
 from tests.bentos.processes import written
 from tests.pictures import encoded, noise, plain
 from tests.wire import code, send
@@ -117,7 +118,9 @@ def test_verify(client: httpx.Client, data: Path) -> None:
 
 
 def test_bentomls_own_client(service: Service, six_faces: Path, data: Path) -> None:
-    with bentoml.SyncHTTPClient(service.url) as client:
+    """It reads `/schema.json`, which wants a token (S5)."""
+    token = credentials()["Authorization"].removeprefix("Bearer ")
+    with bentoml.SyncHTTPClient(service.url, token=token) as client:
         assert len(client.detect(image=six_faces)["faces"]) == 6
         assert len(client.detect(image=six_faces, max_faces=2, min_score=0.2)["faces"]) == 2
         face = client.analyze(image=six_faces, tasks="embed,liveness")["faces"][0]

@@ -113,7 +113,7 @@ def test_the_starter_pack_lies_in_the_package_whole_and_small() -> None:
 
 
 @pytest.mark.parametrize("spec", load_catalogue().models, ids=lambda spec: spec.name)
-def test_an_entry_agrees_with_itself(spec: ModelSpec) -> None:
+def test_h_an_entry_agrees_with_itself(spec: ModelSpec) -> None:
     assert spec.architecture in ARCHITECTURES[spec.capability]
     assert spec.converter is None or spec.converter in CONVERTERS
     assert (spec.embedding_size is not None) == (spec.capability == "recognition")
@@ -121,6 +121,8 @@ def test_an_entry_agrees_with_itself(spec: ModelSpec) -> None:
     assert bool(spec.branches) == (spec.capability == "liveness")
     assert (spec.zone == "critical") == (spec.capability == "detection")
     assert spec.licence.commercial or spec.licence.note
+    assert spec.licence.name
+    assert all(re.fullmatch(r"[0-9a-f]{64}", source.sha256) for source in spec.sources)
 
 
 def test_the_fused_pair_names_its_sources_and_branches_in_the_same_order() -> None:

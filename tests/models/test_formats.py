@@ -53,7 +53,7 @@ def test_the_bundle_that_mediapipe_publishes_passes(mirror: Path) -> None:
     ],
     ids=["no tflite", "no network", "code beside", "cut off", "too many", "pickle", "ort format", "empty"],
 )
-def test_anything_else_is_refused(content: bytes) -> None:
+def test_h_anything_else_is_refused(content: bytes) -> None:
     with pytest.raises(ModelIntegrityError):
         inspect(content)
 
@@ -70,7 +70,7 @@ def test_a_plain_file_is_read(tmp_path: Path) -> None:
     assert read_regular(path) == b"content"
 
 
-def test_links_and_special_files_are_refused(tmp_path: Path) -> None:
+def test_h_links_and_special_files_are_refused(tmp_path: Path) -> None:
     path, hard, soft, pipe = (tmp_path / name for name in ("file", "hard", "soft", "pipe"))
     path.write_bytes(b"content")
     soft.symlink_to(path)

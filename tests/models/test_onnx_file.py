@@ -102,18 +102,18 @@ HIDING_PLACES: list[Callable[[], onnx.ModelProto]] = [
 
 
 @pytest.mark.parametrize("hide", HIDING_PLACES, ids=lambda hide: hide.__name__)
-def test_external_data_is_refused_wherever_it_hides(hide: Callable[[], onnx.ModelProto]) -> None:
+def test_h_external_data_is_refused_wherever_it_hides(hide: Callable[[], onnx.ModelProto]) -> None:
     with pytest.raises(ModelIntegrityError, match="external data"):
         onnx_file.check(hide().SerializeToString())
 
 
 @pytest.mark.parametrize("location", ["../w.bin", "/etc/hostname", "w.bin"])
-def test_external_data_is_refused_whatever_its_path(location: str) -> None:
+def test_h_external_data_is_refused_whatever_its_path(location: str) -> None:
     with pytest.raises(ModelIntegrityError, match="external data"):
         onnx_file.check(model(add_graph(initializer=[external_tensor(location)])).SerializeToString())
 
 
-def test_onnx_runtime_alone_would_follow_a_hard_link(tmp_path: Path) -> None:
+def test_h_onnx_runtime_alone_would_follow_a_hard_link(tmp_path: Path) -> None:
     """The reason for this module: the weights come from a file elsewhere, and the session opens all the same."""
     secret = tmp_path / "secret.bin"
     secret.write_bytes(np.array([41.0], np.float32).tobytes())
@@ -133,7 +133,7 @@ def test_onnx_runtime_alone_would_follow_a_hard_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("domain", ["evil.ops", "ai.onnxruntime.evil", "com.microsoft.nchwc"])
-def test_operators_of_other_domains_are_refused(domain: str) -> None:
+def test_h_operators_of_other_domains_are_refused(domain: str) -> None:
     graph = add_graph()
     graph.node.append(helper.make_node("Run", ["x"], ["z"], domain=domain))
     with pytest.raises(ModelIntegrityError, match=domain):
@@ -160,7 +160,7 @@ def test_operators_of_the_known_domains_pass(domain: str) -> None:
     [b"", b"\x80\x04\x95pickle", b"PK\x03\x04", b"<html></html>", b"\x08\x07", b"\x00" * 64, b"\xff" * 64],
     ids=["empty", "pickle", "zip", "html", "version only", "zeros", "ones"],
 )
-def test_what_is_not_onnx_is_refused(content: bytes) -> None:
+def test_h_what_is_not_onnx_is_refused(content: bytes) -> None:
     with pytest.raises(ModelIntegrityError):
         onnx_file.check(content)
 

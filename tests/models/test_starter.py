@@ -58,7 +58,7 @@ def test_registered_they_are_listed_once_and_nothing_happens_the_second_time(own
     assert own.generation() == 0
 
 
-def test_a_store_that_cannot_be_written_is_served_all_the_same() -> None:
+def test_h_a_store_that_cannot_be_written_is_served_all_the_same() -> None:
     """Nobody, root neither, makes a folder in /proc."""
     library = Library(Store(Path("/proc/facesocial")), starters=True)
     with pytest.raises(StoreNotWritable, match="BENTOML_HOME"):

@@ -47,14 +47,14 @@ def test_the_right_digest_loads(library: Library, tiny: ModelSpec, make_onnx: Ma
     assert library.installed() == (model,)
 
 
-def test_a_wrong_digest_is_refused(library: Library, tiny: ModelSpec, make_onnx: MakeOnnx) -> None:
+def test_h_a_wrong_digest_is_refused(library: Library, tiny: ModelSpec, make_onnx: MakeOnnx) -> None:
     """R34, first case."""
     with pytest.raises(ModelIntegrityError, match="other bytes than the catalogue says of tiny"):
         library.store.register(tiny, make_onnx(2.0))
     assert library.installed() == ()
 
 
-def test_a_file_that_changed_on_disk_is_refused(library: Library, tiny: ModelSpec, make_onnx: MakeOnnx) -> None:
+def test_h_a_file_that_changed_on_disk_is_refused(library: Library, tiny: ModelSpec, make_onnx: MakeOnnx) -> None:
     """R34, third case: also a change that leaves the size as it was."""
     model = library.store.register(tiny, make_onnx())
     model.path.write_bytes(make_onnx(2.0))
@@ -81,7 +81,7 @@ def test_registering_twice_changes_nothing(library: Library, tiny: ModelSpec, ma
     assert model.path.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_external_data_is_refused_at_registration_and_at_load(
+def test_h_external_data_is_refused_at_registration_and_at_load(
     library: Library, make_onnx: MakeOnnx, make_spec: MakeSpec
 ) -> None:
     import onnx

@@ -69,7 +69,7 @@ def test_an_unknown_converter_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.unit
-def test_limits_bind_the_process() -> None:
+def test_h_limits_bind_the_process() -> None:
     """Files, memory and CPU time: allocation fails, a loop is ended by SIGXCPU, nothing dumps core."""
     start = "import resource\nfrom models.convert import Limits\n"
     code = "Limits(memory=2**29).impose()\ntry: bytearray(2**30)\nexcept MemoryError: print('none left')"
@@ -89,7 +89,7 @@ def test_limits_bind_the_process() -> None:
         (Limits(file_size=2**19), "status 1; .* files of 0.5 MiB"),
     ],
 )
-def test_a_child_over_its_limit_is_a_conversion_error(
+def test_h_a_child_over_its_limit_is_a_conversion_error(
     limits: Limits, message: str, source: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """It leaves neither a process nor a file."""

@@ -15,6 +15,7 @@ from models.convert import torch_legacy
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
+PACKAGES = ("bentos", "cli", "facesocial", "models", "runners", "services", "vram_policy")
 NUMBERS = np.arange(6, dtype=np.float32)
 HEAD = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\x02M\xe9\x03."
 SYSTEM = b"\x80\x02}X\x0d\x00\x00\x00little_endian\x88s."
@@ -179,16 +180,20 @@ def test_what_is_no_such_file_is_refused(data: bytes, message: str, tmp_path: Pa
         read(tmp_path, data)
 
 
-def test_nothing_else_in_the_product_reads_pickles() -> None:
+def test_h_nothing_else_in_the_product_reads_pickles() -> None:
     """No other module imports what can unpickle."""
-    packages = ("bentos", "cli", "facesocial", "models", "runners", "services", "vram_policy")
     pattern = re.compile(
         r"^\s*(?:import|from) (?:pickle|_pickle|cloudpickle|dill|joblib|marshal|shelve|torch)\b", re.MULTILINE
     )
     readers = [
         path.relative_to(ROOT).as_posix()
-        for package in packages
+        for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
         if pattern.search(path.read_text("utf-8")) or "allow_pickle=True" in path.read_text("utf-8")
     ]
     assert readers == ["models/convert/torch_legacy.py"]
+
+
+def test_h_nothing_in_the_product_registers_a_library_of_operators() -> None:
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
+    assert [file.name for file in files if "register_custom_ops" in file.read_text("utf-8")] == []

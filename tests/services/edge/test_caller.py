@@ -29,7 +29,7 @@ def caller(host: str | None) -> Caller:
         (None, "unreadable"),
     ],
 )
-def test_an_address_is_a_place_and_ipv6_is_one_by_its_64(host: str | None, place: str) -> None:
+def test_e_an_address_is_a_place_and_ipv6_is_one_by_its_64(host: str | None, place: str) -> None:
     assert caller(host).place == place
 
 

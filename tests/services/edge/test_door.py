@@ -27,7 +27,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_the_fourth_is_refused_and_told_when(client: httpx.AsyncClient) -> None:
+async def test_e_the_fourth_is_refused_and_told_when(client: httpx.AsyncClient) -> None:
     for left in (2, 1, 0):
         response = await client.post("/v1/detect")
         assert response.text == "in"
@@ -46,7 +46,7 @@ async def test_probes_and_pages_are_free(client: httpx.AsyncClient) -> None:
         assert (await client.get("/docs")).status_code == 200
 
 
-async def test_a_proven_name_has_a_bucket_of_its_own(client: httpx.AsyncClient) -> None:
+async def test_e_a_proven_name_has_a_bucket_of_its_own(client: httpx.AsyncClient) -> None:
     """But the address counts for it, too."""
     statuses = [(await client.post("/v1/x", headers={"authorization": "ada"})).status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
@@ -72,3 +72,10 @@ async def test_two_hosts_are_one_too_many(client: httpx.AsyncClient) -> None:
 async def test_s15_nothing_is_unpacked(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/detect", headers={"content-encoding": "gzip"}, content=b"x")
     assert response.status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/schema.json", "/docs.json"])
+async def test_s5_what_tells_of_the_service_is_for_proven_names(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(path)
+    assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
+    assert (await client.get(path, headers={"authorization": "ada"})).text == "in"

@@ -51,7 +51,7 @@ async def granted(rates: Rates, count: int, who: Callable[[int], Caller], path: 
     return got
 
 
-async def test_sixty_a_minute_and_the_61st_waits(clock: Clock) -> None:
+async def test_e_sixty_a_minute_and_the_61st_waits(clock: Clock) -> None:
     rates = Rates(RateSettings(address=60))
     for number in range(60):
         allowance = await rates.spend(caller(), "/v1/detect")
@@ -67,7 +67,7 @@ async def test_sixty_a_minute_and_the_61st_waits(clock: Clock) -> None:
     assert await granted(rates, 5, lambda _: caller()) == 1
 
 
-async def test_no_window_has_an_edge_to_burst_across(clock: Clock) -> None:
+async def test_e_no_window_has_an_edge_to_burst_across(clock: Clock) -> None:
     """In any sixty seconds at most the limit, wherever a minute begins."""
     rates, times = Rates(RateSettings(address=10)), []
     for pause in (0, 29, 1, 29.5, 1, 30, 30, 59, 2):
@@ -78,13 +78,13 @@ async def test_no_window_has_an_edge_to_burst_across(clock: Clock) -> None:
     assert len(times) > 20
 
 
-async def test_addresses_are_counted_apart_and_a_64_as_one(clock: Clock) -> None:
+async def test_e_addresses_are_counted_apart_and_a_64_as_one(clock: Clock) -> None:
     rates = Rates(RateSettings(address=5))
     assert await granted(rates, 20, lambda number: caller(f"192.0.2.{number}")) == 20
     assert await granted(rates, 20, lambda number: caller(f"2001:db8::{number:x}")) == 5
 
 
-async def test_a_user_is_one_from_every_address(clock: Clock) -> None:
+async def test_e_a_user_is_one_from_every_address(clock: Clock) -> None:
     rates = Rates(RateSettings(user=7))
     assert await granted(rates, 20, lambda number: caller(f"192.0.2.{number}", USER)) == 7
     assert await granted(rates, 20, lambda number: caller(f"192.0.2.{number}", Identity("bob", "user"))) == 7

@@ -49,7 +49,7 @@ async def granted(*replicas: Rates, requests: int) -> int:
     return got
 
 
-async def test_two_replicas_have_one_bucket(rates: Replica) -> None:
+async def test_e_two_replicas_have_one_bucket(rates: Replica) -> None:
     settings = RateSettings(address=20)
     assert await granted(rates(20), rates(20), requests=50) == 20
     assert await granted(Rates(settings), Rates(settings), requests=50) == 40  # without Redis each has its own
@@ -61,7 +61,7 @@ async def test_at_once_from_two_replicas(rates: Replica) -> None:
     assert sum(answers) == 20
 
 
-async def test_while_redis_is_away_each_process_counts_for_itself(redis: Redis, rates: Replica) -> None:
+async def test_e_while_redis_is_away_each_process_counts_for_itself(redis: Redis, rates: Replica) -> None:
     """Not open, not closed; said once; and together again when it is back (R36: within five seconds)."""
     replica = rates(20)
     assert await granted(replica, requests=30) == 20
@@ -88,3 +88,9 @@ async def test_a_redis_that_hangs_costs_a_request_a_quarter_of_a_second_once(red
         assert time.monotonic() - began < 0.9
     finally:
         redis.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("url", ["redis://localhost", "redis://localhost/3", "rediss://:word@localhost:6390/1"])
+async def test_every_address_that_redis_py_takes_is_one(url: str) -> None:
+    """Also one without a port, which `limits` does not take; nobody is asked yet."""
+    await Rates(RateSettings(), url).aclose()

@@ -89,6 +89,18 @@ async def test_s16_headers_of_every_answer(client: httpx.AsyncClient) -> None:
         assert "x-bentoml-request-id" not in headers
 
 
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+async def test_s17_pages_of_named_sites_alone_may_read_answers(method: str) -> None:
+    """None may do so with cookies."""
+    edge = Edge(application, {}, origins=["https://app.example"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(edge), base_url="http://edge") as client:
+        for origin, permitted in (("https://app.example", True), ("https://evil.example", False), ("null", False)):
+            headers = {"Origin": origin, "Access-Control-Request-Method": "POST", "Cookie": "a=b"}
+            answer = await client.request(method, "/200", headers=headers)
+            assert answer.headers.get("access-control-allow-origin") == (origin if permitted else None)
+            assert "access-control-allow-credentials" not in answer.headers
+
+
 @pytest.mark.parametrize(
     ("given", "echoed"),
     [("abcDEF-_12", True), ("a" * 64, True), ("short", False), ("a" * 65, False), ("a b c d", False), ("é" * 9, False)],
@@ -143,7 +155,7 @@ async def test_s6_an_answer_before_the_end_of_the_body_closes_the_connection(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    scope = {"type": "http", "scheme": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
     await Edge(application, {})(scope, receive, send)
     assert ((b"connection", b"close") in sent[0]["headers"]) == closes
 

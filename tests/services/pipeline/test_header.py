@@ -9,7 +9,7 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from facesocial.configuration import LimitSettings
 from facesocial.errors import FaceSocialError, ImageTruncated, InputError
@@ -61,6 +61,10 @@ def test_i1_i2_too_many_pixels_are_refused_from_the_header(name: str) -> None:
         times.append(time.perf_counter() - started)
     assert min(times) < 0.020
     assert process.memory_info().rss - before < 5e6
+
+
+def test_i4_pillow_does_not_take_what_is_cut_for_whole() -> None:
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
 def test_the_gate_decodes_no_pixels() -> None:
