@@ -33,7 +33,12 @@ def test_what_one_gives_back_another_may_take() -> None:
 
 def test_r32_an_error_gives_back_too() -> None:
     intake = Intake(100)
-    with pytest.raises(Overloaded), intake.open() as take:
-        take(100)
-        take(1)
+
+    def read() -> None:
+        with intake.open() as take:
+            take(100)
+            take(1)
+
+    with pytest.raises(Overloaded):
+        read()
     assert intake.held == 0
