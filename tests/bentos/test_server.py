@@ -239,7 +239,7 @@ from _bentoml_impl.server.app import ServiceAppFactory
 from bentos.service import FaceSocial
 FaceSocial.inject_config()
 theirs, ours = ServiceAppFactory(FaceSocial)(), FaceSocial.to_asgi(is_main=False)
-print([[entry.cls.__name__ for entry in app.user_middleware] for app in (theirs, ours._app)])
+print([[entry.cls.__name__ for entry in app.user_middleware] for app in (theirs, ours._app._app)])
 """
     printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     theirs, ours = ast.literal_eval(printed.splitlines()[-1])
