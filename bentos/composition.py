@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bentos import metrics
 from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration
 from models.library import Library
@@ -66,5 +67,5 @@ def _desk(
     pipeline = Pipeline(runners, side_by_side)
     readiness = Readiness(runners, configuration, lost, losses)
     threads = ThreadPoolExecutor(configuration.cpu.requests, thread_name_prefix="request")
-    turns = Turns(configuration.admission, configuration.cpu.requests)
+    turns = Turns(configuration.admission, configuration.cpu.requests, metrics.waiting())
     return LocalDesk(runners, pipeline, readiness, configuration, turns, threads)

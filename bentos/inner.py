@@ -6,7 +6,6 @@ Which of them run is decided by `Resolution`; each that runs as a process of its
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, BinaryIO, Final, TypeVar, cast
@@ -28,7 +27,6 @@ from facesocial.errors import FaceSocialError, ModelError
 from models.library import Library
 from runners.library import local_builder
 from runners.remote import Bench, remote_builder
-from services.deadline import Deadline
 from services.pipeline.desk import LocalDesk
 from services.pipeline.inquiry import Inquiry
 from services.readiness import rehearse
@@ -81,9 +79,7 @@ class _Desk:
             inquiry = wire.decode(content, Inquiry)
         except FaceSocialError as error:
             return wire.refusal(error)
-
-        deadline = Deadline(inquiry.deadline, inquiry.deadline - time.monotonic())
-        return await _replied(lambda: deadline.bound(self._desk.ask(inquiry)), request_id=inquiry.request_id)
+        return await _replied(lambda: inquiry.deadline.bound(self._desk.ask(inquiry)), request_id=inquiry.request_id)
 
     @bentoml.api
     async def state(self, content: Octets, /) -> Octets:  # noqa: ARG002 — BentoML wants a body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -87,7 +88,8 @@ def hide_supervisor(folder: Path) -> None:
 def keep_inner_services_to_the_end() -> None:
     """Stop the edge first: what it still answers may need those behind it, and their sockets.
 
-    BentoML removes the sockets' folder when it is told to stop, and then ends every process at the same time.
+    BentoML removes the sockets' folder when it is told to stop, and then ends every process at the same time. The
+    public port it leaves open to the end, though nobody listens any more; we close it first.
     """
     start = Arbiter.start
 
@@ -96,6 +98,9 @@ def keep_inner_services_to_the_end() -> None:
             start(self, cb)
 
     async def stop_in_order(self: Arbiter, close_output_streams: bool = False, *_: Any, **__: Any) -> None:
+        for port in self.sockets.values():
+            if not port.is_unix:  # every child has inherited it: who called now would wait for an answer in vain
+                port.shutdown(socket.SHUT_RDWR)
         *inner, edge = self.watchers  # BentoML adds the edge last
         for watcher in (edge, *inner):
             await watcher._stop(close_output_streams)  # noqa: SLF001 — `stop` wants the lock that our caller holds

@@ -29,6 +29,9 @@ PLAIN = {"FACESOCIAL__SERVER__TLS": "null"}
 TRUSTED = {"FACESOCIAL__RATES__TRUSTED_NETWORKS": '["127.0.0.0/8"]'}
 """We are the only caller."""
 
+COMPUTED = {"FACESOCIAL__CACHE__ENABLED": "false"}
+"""Who sends one picture again and again wants it computed each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -57,7 +60,7 @@ class Service:
         with tempfile.NamedTemporaryFile(prefix="facesocial-", suffix=".log") as log:
             process = subprocess.Popen(  # noqa: S603 — our own command
                 command("127.0.0.1", port, bento),
-                env={**environment(), **PLAIN, **TRUSTED, **(variables or {})},
+                env={**environment(), **PLAIN, **TRUSTED, **COMPUTED, **(variables or {})},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

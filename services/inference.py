@@ -47,7 +47,7 @@ class Inference:
                 Inquiry(
                     visit.request_id,
                     (_encoded(form.image_a), _encoded(form.image_b)),
-                    visit.deadline.at,
+                    visit.deadline,
                     (Task.EMBED, Task.LIVENESS) if form.liveness else (Task.EMBED,),
                     max_faces=self._limits.faces_default,
                     largest_only=True,
@@ -78,7 +78,7 @@ class Inference:
             raise InvalidParameter(f"max_faces: at most {self._limits.faces_max}")
         most = form.max_faces or self._limits.faces_default
         images = (_encoded(form.image),)
-        inquiry = Inquiry(visit.request_id, images, visit.deadline.at, tasks, form.min_score, most)
+        inquiry = Inquiry(visit.request_id, images, visit.deadline, tasks, form.min_score, most)
         return await visit.deadline.bound(self._desk.ask(inquiry))
 
 

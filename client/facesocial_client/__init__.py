@@ -29,6 +29,8 @@ from facesocial_client.errors import (
     ServiceError,
     Unauthenticated,
     UnsupportedMediaType,
+    VideoTooLarge,
+    VideoUnreadable,
 )
 from facesocial_client.questions import Image
 from facesocial_client.results import (
@@ -90,5 +92,7 @@ __all__ = [
     "Unauthenticated",
     "UnsupportedMediaType",
     "Verification",
+    "VideoTooLarge",
+    "VideoUnreadable",
     "__version__",
 ]

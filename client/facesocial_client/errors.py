@@ -12,6 +12,8 @@
     │   ├── FileExpected            the image is empty
     │   ├── ImageTruncated          the header is fine, the pixels are not
     │   ├── ImageDimensions         a side outside the permitted range
+    │   ├── VideoTooLarge           more bytes, pixels, frames or seconds than the limit
+    │   ├── VideoUnreadable         no video that the service reads, damaged, encrypted, or too slow to decode
     │   └── InvalidParameter        a parameter outside its range or unknown
     ├── AccessDenied
     │   ├── Unauthenticated         no token, or one that is not valid
@@ -127,6 +129,18 @@ class ImageDimensions(InvalidRequest):
     """A side is outside the permitted range."""
 
     code = "image_dimensions"
+
+
+class VideoTooLarge(InvalidRequest):
+    """More bytes, pixels a frame, frames or seconds than the limit, which is in `detail`."""
+
+    code = "video_too_large"
+
+
+class VideoUnreadable(InvalidRequest):
+    """No video that the service reads, damaged, encrypted, or too slow to decode."""
+
+    code = "video_unreadable"
 
 
 class InvalidParameter(InvalidRequest):

@@ -21,12 +21,12 @@ class Attendance:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        line = _Line(receive)
-        work = asyncio.ensure_future(self._app(scope, line.receive, send))
+        line = _Line(receive, send)
+        work = asyncio.ensure_future(self._app(scope, line.receive, line.send))
         gone = asyncio.ensure_future(line.gone())
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
+            if not work.done() and not line.answered:
                 log.info("the client is gone", path=scope["path"])
                 work.cancel()
             await asyncio.wait({work})
@@ -40,8 +40,10 @@ class Attendance:
 class _Line:
     """What comes from the client. While the body comes, the application hears it; then we listen for the end."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.answered = False
+        """After the whole answer the server says that nobody is there; what the application still does is its own."""
+        self._receive, self._send = receive, send
         self._whole = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -57,6 +59,11 @@ class _Line:
         elif not message.get("more_body", False):
             self._whole.set()
         return message
+
+    async def send(self, message: Message) -> None:
+        """Pass on, and note when the answer is whole."""
+        self.answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+        await self._send(message)
 
     async def gone(self) -> None:
         """Returns when nobody is there any more."""

@@ -52,6 +52,9 @@ STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Nothing here takes another one."""
 
+KEPT: Final = ("allow", "vary", "access-control-", "ratelimit-")
+"""Beginnings of the headers that an error keeps when it is replaced, in lower case."""
+
 EXPOSED: Final = ("X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 """Headers that a page of another site may read, where it may call us at all."""
 
@@ -160,7 +163,7 @@ class _Reply:
             headers = MutableHeaders(scope=message)
             ours = headers.get("content-type", "").startswith(MEDIA_TYPE)
             if message["status"] >= 400 and not ours and self._scope["path"] not in PROBES:
-                await self._replace(message["status"], headers.get("allow"))
+                await self._replace(message["status"], headers)
                 return
             self._status = message["status"]
             headers["X-Request-Id"] = self._scope[REQUEST_ID]
@@ -169,15 +172,14 @@ class _Reply:
             for name in ("server", "x-bentoml-request-id"):
                 if name in headers:
                     del headers[name]
-            for name, value in {**HEADERS, **(STRICT if self._scope["scheme"] == "https" else {})}.items():
+            for name, value in {**HEADERS, **(STRICT if self._scope.get("scheme") == "https" else {})}.items():
                 headers.setdefault(name, value)
         await self._send(message)
 
-    async def _replace(self, status: int, allow: str | None) -> None:
+    async def _replace(self, status: int, headers: Headers) -> None:
         code, detail = FOREIGN.get(status, ("internal", "an unexpected error occurred"))
         answer = problem(code, detail, self._scope[REQUEST_ID])
-        if allow:
-            answer.headers["Allow"] = allow
+        answer.headers.update({name: value for name, value in headers.items() if name.startswith(KEPT)})
         await answer(self._scope, self._receive, self.send)
         self._replaced = True
 

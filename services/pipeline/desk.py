@@ -65,7 +65,11 @@ class LocalDesk:
         """See `Desk.ask`; giving up ends the waiting, not the network that runs, whose place and leases stay taken."""
         await self.turns.enter(inquiry.cost)
         loop, began, abandoned = asyncio.get_running_loop(), time.monotonic(), threading.Event()
-        work = self.threads.submit(self._answer, inquiry, abandoned)
+        try:
+            work = self.threads.submit(self._answer, inquiry, abandoned)
+        except RuntimeError as error:
+            self.turns.leave(inquiry.cost, 0)
+            raise NotReady("shutting down") from error
 
         def leave(_: object) -> None:
             loop.call_soon_threadsafe(self.turns.leave, inquiry.cost, time.monotonic() - began)
@@ -83,7 +87,7 @@ class LocalDesk:
     def close(self) -> None:
         """See `Desk.close`."""
         self.readiness.close()
-        self.threads.shutdown(wait=True, cancel_futures=True)
+        self.threads.shutdown(wait=True)  # whose turn has come is answered
         self.pipeline.close()
 
     def _answer(self, inquiry: Inquiry, abandoned: threading.Event) -> Findings:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from facesocial.capabilities import Task
+from services.deadline import Deadline
 
 
 class Cost(StrEnum):
@@ -33,7 +34,7 @@ class Inquiry:
     Attributes:
         request_id: for the log.
         images: JPEG, PNG or WebP.
-        deadline: seconds on this machine's monotonic clock, the same in each of its processes.
+        deadline: of whoever asks.
         tasks: what to do with each face; None: what the configuration names, as far as it is installed.
         min_score: of a face; None: the detector's own.
         max_faces: best first.
@@ -42,7 +43,7 @@ class Inquiry:
 
     request_id: str
     images: tuple[EncodedImage, ...]
-    deadline: float
+    deadline: Deadline
     tasks: tuple[Task, ...] | None = None
     min_score: float | None = None
     max_faces: int = 100

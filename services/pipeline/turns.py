@@ -54,7 +54,7 @@ class Turns:
             Cost.HEAVY: _Queue(settings.heavy_running or places, settings.heavy_waiting),
         }
         self._order = deque(Cost)
-        """Who was called up last stands last."""
+        """Who began last stands last."""
 
     async def enter(self, cost: Cost) -> None:
         """Returns when it is this one's turn; `leave` must follow.
@@ -64,7 +64,7 @@ class Turns:
         """
         queue = self._queues[cost]
         if not queue.waiting and self._room(queue):
-            queue.running += 1
+            self._begin(cost)
             return
         ahead = len(queue.waiting)
         if ahead >= queue.room:
@@ -90,6 +90,11 @@ class Turns:
         queue.seconds += (seconds - queue.seconds) * (FRESH if queue.seconds else 1)
         self._call_up()
 
+    def _begin(self, cost: Cost) -> None:
+        self._queues[cost].running += 1
+        self._order.remove(cost)
+        self._order.append(cost)
+
     def _room(self, queue: _Queue) -> bool:
         running = sum(each.running for each in self._queues.values())
         return running < self._places and queue.running < queue.places
@@ -97,13 +102,14 @@ class Turns:
     def _call_up(self) -> None:
         for cost in tuple(self._order):
             queue = self._queues[cost]
-            while queue.waiting and queue.waiting[0].cancelled():
-                queue.waiting.popleft()
+            gone = [turn for turn in queue.waiting if turn.cancelled()]  # and do not know it yet
+            for turn in gone:
+                queue.waiting.remove(turn)
+            if gone:
+                self._watch(cost, len(queue.waiting))
             if queue.waiting and self._room(queue):
                 queue.waiting.popleft().set_result(None)
-                queue.running += 1
-                self._order.remove(cost)
-                self._order.append(cost)
+                self._begin(cost)
                 self._watch(cost, len(queue.waiting))
                 self._call_up()  # there may be room for another
                 return

@@ -19,6 +19,7 @@ from bentos.presence import Presence, hold
 from bentos.remote import FailoverDesk, Line, RemoteDesk
 from facesocial import wire
 from facesocial.errors import ImageTruncated, NotReady, ProcessLost
+from services.deadline import Deadline
 from services.pipeline.desk import Desk
 from services.pipeline.inquiry import Inquiry
 from services.pipeline.report import Findings
@@ -26,7 +27,7 @@ from services.readiness import State
 
 pytestmark = pytest.mark.unit
 
-INQUIRY = Inquiry("an-id", (), 0.0)
+INQUIRY = Inquiry("an-id", (), Deadline(0.0, 30.0))
 FINDINGS = Findings((), (), {"a": "b"}, {})
 
 

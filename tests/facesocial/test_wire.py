@@ -15,8 +15,10 @@ from hypothesis.extra import numpy as arrays
 
 from facesocial import errors, wire
 from facesocial.capabilities import Capability
-from facesocial.errors import FaceSocialError, ImageTruncated, ServiceError
+from facesocial.errors import FaceSocialError, ImageTruncated, Overloaded, RateLimited, ServiceError
 from facesocial.results import Embedding, Face, Image, Tensor
+from services.deadline import Deadline
+from services.pipeline.inquiry import EncodedImage, Inquiry
 
 pytestmark = pytest.mark.unit
 
@@ -131,3 +133,18 @@ def test_every_error_keeps_its_code() -> None:
             assert caught.value.code == kind.code
             assert issubclass(kind, type(caught.value))
             assert str(caught.value) == "why"
+
+
+@pytest.mark.parametrize("seconds", [None, 1, 30])
+def test_when_it_is_worth_trying_again_crosses(seconds: int | None) -> None:
+    for error in (Overloaded("full", seconds), FaceSocialError("x"), RateLimited("slower", 5, seconds or 1)):
+        error.retry_after = seconds
+        with pytest.raises(type(error)) as caught:
+            wire.open_reply(wire.refusal(error), int)
+        assert caught.value.retry_after == seconds
+
+
+def test_the_deadline_crosses() -> None:
+    """At the same moment of the same clock, and the seconds that its message names."""
+    inquiry = Inquiry("an-id", (EncodedImage(b"content", ""),), Deadline(12.5, 30.0))
+    assert wire.decode(wire.encode(inquiry), Inquiry) == inquiry

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,16 @@ import numpy as np
 import pytest
 
 from bentos.composition import Parts
-from facesocial.capabilities import Capability, Task
+from facesocial.capabilities import Task
 from facesocial.configuration import Configuration, LimitSettings
 from facesocial.errors import DeadlineExceeded, InvalidParameter, UnsupportedMediaType
-from runners.serving import Serving
 from services.deadline import Deadline
 from services.edge.forms import ImageForm, VerifyForm
 from services.edge.upload import UploadedFile
 from services.inference import Inference
-from services.pipeline.desk import LocalDesk
-from services.pipeline.turns import Turns
-from services.readiness import Readiness
 from services.visit import Visit
 from tests.pictures import noise, plain
-from tests.runners.fakes import FakeDetector
+from tests.services.desks import gated_desk
 from tests.vram_policy.fakes import FakeModel
 from vram_policy import CpuArbiter
 from vram_policy.arbiter import GpuArbiter
@@ -40,16 +35,9 @@ pytestmark = pytest.mark.unit
 def inference(gated: Any, **settings: Any) -> Iterator[Inference]:
     """One thread; a pipeline that waits."""
     configuration = Configuration(**settings)
-    turns = Turns(configuration.admission, 1)
-    desk = LocalDesk(OnlyDetection(), gated, Readiness, configuration, turns, ThreadPoolExecutor(1))  # type: ignore[arg-type]
+    desk = gated_desk(gated, configuration)
     yield Inference(desk, configuration)
     desk.threads.shutdown()
-
-
-class OnlyDetection:
-    """A detector serves; the gated pipeline stands in its place."""
-
-    serving = Serving(0, {Capability.DETECTION: FakeDetector("yunet:1", lambda: None)}, {})
 
 
 def visit(request_id: str, seconds: float = 30, upload_seconds: float = 0.0) -> Visit:

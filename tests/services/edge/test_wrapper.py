@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.edge.problems import MEDIA_TYPE
-from services.edge.wrapper import Edge, probes
+from services.edge.wrapper import HEADERS, Edge, probes
 from services.readiness import State
 
 pytestmark = pytest.mark.unit
@@ -72,6 +72,62 @@ async def test_an_error_that_is_not_ours_is_replaced_whole(client: httpx.AsyncCl
     assert response.json()["request_id"] == response.headers["x-request-id"]
     assert "secret" not in response.text
     assert response.headers.get("allow") == "POST"
+
+
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture
+async def shared() -> AsyncIterator[httpx.AsyncClient]:
+    """Of an edge that pages of ORIGIN may call, and that everybody is let in by, with a header."""
+
+    async def admit(scope: Scope) -> dict[str, str]:
+        return {"RateLimit-Remaining": "7"}
+
+    transport = httpx.ASGITransport(Edge(application, probes(state), admit, [ORIGIN]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/200", "/404", "/own", "/livez"])
+async def test_pages_of_a_named_site_may_read_every_answer(shared: httpx.AsyncClient, path: str) -> None:
+    """Errors that are replaced too, and how often they may still come."""
+    headers = (await shared.get(path, headers={"Origin": ORIGIN})).headers
+    assert headers["access-control-allow-origin"] == ORIGIN
+    assert "access-control-allow-credentials" not in headers
+    assert {"RateLimit-Remaining", "Retry-After"} <= set(headers["access-control-expose-headers"].split(", "))
+    assert headers["vary"] == "Origin"
+    assert headers["ratelimit-remaining"] == "7"
+
+
+@pytest.mark.parametrize("path", ["/200", "/404", "/own", "/livez"])
+async def test_s17_pages_of_other_sites_may_read_nothing(
+    client: httpx.AsyncClient, shared: httpx.AsyncClient, path: str
+) -> None:
+    for origin in ("https://evil.example.com", f"{ORIGIN}.evil.com", "null"):
+        for one in (client, shared):
+            response = await one.get(path, headers={"Origin": origin, "Cookie": "session=1"})
+            assert "access-control-allow-origin" not in response.headers
+
+
+async def test_a_browser_asks_first(shared: httpx.AsyncClient) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "Authorization,X-Timeout-Ms"}
+    allowed = await shared.options("/200", headers={"Origin": ORIGIN, **asked})
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, ORIGIN)
+    own = {"Access-Control-Request-Headers": "X-Own"}
+    for foreign in ({**asked, "Origin": "https://evil.example.com"}, {**asked, **own, "Origin": ORIGIN}):
+        refused = await shared.options("/200", headers=foreign)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_request")
+
+
+async def test_s16_security_headers_of_every_answer(client: httpx.AsyncClient) -> None:
+    """Strict-Transport-Security where TLS was, and nowhere else (RFC 6797, 7.2)."""
+    for path in ("/200", "/404", "/own", "/early", "/livez", "/readyz"):
+        plain, secure = await client.get(path), await client.get(f"https://edge{path}")
+        for name, value in HEADERS.items():
+            assert plain.headers[name] == secure.headers[name] == value
+        assert "strict-transport-security" not in plain.headers
+        assert secure.headers["strict-transport-security"] == "max-age=31536000"
 
 
 async def test_our_own_error_passes(client: httpx.AsyncClient) -> None:
