@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("facesocial", deadline=None)  # speed is for benchmarks
+settings.load_profile("facesocial")
 
 ROOT = Path(__file__).parent.parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")  # tests activate models: each worker has a store of its own

@@ -12,7 +12,9 @@ import httpx
 
 from cli.process import Service
 from services.edge.wrapper import GONE
+from services.operators import operator_token
 from services.pipeline.inquiry import Cost
+from tests.bentos.gate import Gate
 from tests.pictures import plain
 
 PATIENCE_S = 30
@@ -24,6 +26,7 @@ class Callers:
 
     service: Service
     client: httpx.AsyncClient
+    operator: dict[str, str]
     tasks: list[asyncio.Task[httpx.Response]] = field(default_factory=list)
 
     def call(self, number: int, route: str = "/v1/detect", **headers: str) -> asyncio.Task[httpx.Response]:
@@ -35,7 +38,7 @@ class Callers:
 
     async def waiting(self, cost: Cost) -> int:
         """What the gauge says, of all processes."""
-        text = (await self.client.get("/metrics")).text
+        text = (await self.client.get("/metrics", headers=self.operator)).text
         (found,) = re.findall(rf'^facesocial_waiting{{cost="{cost}"}} (\S+)$', text, re.MULTILINE)
         return int(float(found))
 
@@ -64,11 +67,12 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def calling(service: Service) -> AsyncIterator[Callers]:
+async def calling(service: Service, gate: Gate) -> AsyncIterator[Callers]:
     """Callers of a service, each on a connection of its own."""
+    token = operator_token(gate.folder / "bentoml" / "facesocial")
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=limits) as client:
-        callers = Callers(service, client)
+        callers = Callers(service, client, {"Authorization": f"Bearer {token}"})
         yield callers
         for task in callers.tasks:
             task.cancel()

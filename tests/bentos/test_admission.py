@@ -45,7 +45,7 @@ def gate(house: tuple[Service, Gate]) -> Iterator[Gate]:
 @pytest.fixture
 async def callers(house: tuple[Service, Gate], gate: Gate) -> AsyncIterator[Callers]:
     """Of a service that nobody else uses."""
-    async with calling(house[0]) as callers:
+    async with calling(*house) as callers:
         yield callers
         gate.open()
         await asyncio.wait(callers.tasks)

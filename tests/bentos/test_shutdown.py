@@ -29,7 +29,7 @@ async def test_r19_r21_sigterm_with_six_under_way_and_a_connection_kept_alive(tm
     with gated(tmp_path, **variables) as (service, gate):
         address = urlsplit(service.url)
         assert address.port
-        async with calling(service) as callers, httpx.AsyncClient(base_url=service.url) as idle:
+        async with calling(service, gate) as callers, httpx.AsyncClient(base_url=service.url) as idle:
             gate.shut()
             six = [callers.call(100 + n) for n in range(6)]
             await gate.arrived(2)
