@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cli.bench import datasets
 from cli.bench.accuracy import largest, score
 from cli.bench.datasets import Crop, encoded
-from cli.bench.metrics import Estimate, auc, bootstrap, far_threshold
+from cli.bench.metrics import Estimate, auc, bootstrap, equal_error_threshold, far_threshold
 from facesocial.capabilities import Task
 from runners.crops import SquareCrop
 from services.pipeline.pipeline import Pipeline
@@ -47,8 +47,9 @@ def figures(
     )
     threshold = bootstrap(lambda rows: _threshold(plain[rows], fake[rows]), groups)
     missed = bootstrap(lambda rows: _missed(plain[rows], fake[rows]), groups)
-    judge = beside_teachers(final)
-    called, clips = _clips_called_fake(judge, data, threshold.value)
+    judge, equal = beside_teachers(final), equal_error_threshold(plain, fake)
+    clips = _clips(judge, data)
+    called = sum(score >= threshold.value for score in clips)
     return [
         Figure(
             f"AUC, {len(crops)} crops, each by the network that saw nothing of its shoot",
@@ -64,7 +65,11 @@ def figures(
         ),
         Figure(f"threshold at which {FALSE_ALARMS:.0%} of the real crops are called fake", str(threshold)),
         Figure("forged crops missed there", share(missed)),
-        Figure("real clips called fake there", f"{called} of {clips}", "≤ 1", called <= 1),
+        Figure("real clips called fake there", f"{called} of {len(clips)}", "≤ 1", called <= 1),
+        Figure(
+            "real clips called fake where the errors are equal",
+            f"{sum(score >= equal for score in clips)} of {len(clips)}, at {equal:.3f}",
+        ),
         Figure("AUC on swapped faces, a forgery nobody was trained on", str(_on_swaps(judge, strangers))),
     ]
 
@@ -99,14 +104,13 @@ def _score(pipeline: Pipeline, crop: Crop) -> float:
     return score(pipeline, crop, Task.DEEPFAKE, 1.1)
 
 
-def _clips_called_fake(pipeline: Pipeline, data: Path, threshold: float) -> tuple[int, int]:
-    """How many, and of how many; a clip is called fake when the mean over its largest faces is."""
-    called, clips = 0, sorted((data / "video").iterdir())
-    for clip in clips:
+def _clips(pipeline: Pipeline, data: Path) -> list[float]:
+    """The score of each clip: the mean over its largest faces; of one without a face 0."""
+    scores = []
+    for clip in sorted((data / "video").iterdir()):
         faces = [largest(pipeline, encoded(frame), [Task.DEEPFAKE]) for frame in frames(clip, EVERY)]
-        scores = [face.results[Task.DEEPFAKE].score for face in faces if face]
-        called += bool(scores) and float(np.mean(scores)) >= threshold
-    return called, len(clips)
+        scores.append(float(np.mean([face.results[Task.DEEPFAKE].score for face in faces if face] or [0.0])))
+    return scores
 
 
 def _on_swaps(pipeline: Pipeline, strangers: Sequence[Photograph]) -> Estimate:
