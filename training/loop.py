@@ -147,7 +147,7 @@ class _Run:
     def save(self, step: int) -> None:
         part = self.folder / "checkpoint.part"
         state = {name: item.state_dict() for name, item in self._items()}
-        chance = {"chance": torch.get_rng_state()}  # of dropout
+        chance = {"chance": torch.get_rng_state(), "on card": torch.cuda.get_rng_state_all()}  # of dropout
         torch.save({"step": step, "schedule": astuple(self.schedule)} | chance | state, part)
         part.replace(self.folder / "checkpoint.pt")
 
@@ -162,6 +162,7 @@ class _Run:
         for name, item in self._items():
             item.load_state_dict(state[name])
         torch.set_rng_state(state["chance"].cpu())
+        torch.cuda.set_rng_state_all([chance.cpu() for chance in state["on card"]])
         self._cut(state["step"])
         console.print(f"goes on at step {state['step']} ({file})")
         return int(state["step"])

@@ -14,11 +14,11 @@ from vram_policy.lease import Array
 
 
 class StarterDemographics(FaceAdapter[Demographics]):
-    """Input [n, 3, 64, 64] aligned to the five-point template, output [n, 2]: years, P(female)."""
+    """Input [n, 3, 80, 80] aligned to the five-point template, output [n, 2]: years, P(female)."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
-        self.crops = (AlignedCrop(64),)
+        self.crops = (AlignedCrop(80),)
 
     def post(self, outputs: Mapping[str, Array]) -> Sequence[Demographics]:
         """Ages lie in 0…100 years."""

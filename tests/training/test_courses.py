@@ -53,7 +53,7 @@ def test_demographics(portraits: Portraits, tmp_path: Path, small_chunks: int) -
     assert taught.labels[:, demographics.FOLD].tolist() == [number % demographics.FOLDS for number in range(16)]
     lessons = demographics.Lessons(known, taught)
     network = demographics.train(lessons, known, tmp_path / "run", STEPS)
-    assert network(torch.zeros(2, 3, 64, 64)).shape == (2, len(demographics.AGES) + 1)
+    assert network(torch.zeros(2, 3, 80, 80)).shape == (2, len(demographics.AGES) + 1)
 
 
 def test_demographics_are_judged_by_their_labels(portraits: Portraits) -> None:

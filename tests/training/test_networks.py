@@ -24,7 +24,7 @@ NETWORKS: dict[str, tuple[Callable[[], object], int, dict[str, tuple[int, int]]]
     "embedder": (Embedder, 800_000, {"image": (112, 112)}),
     "liveness": (Liveness, 400_000, {"near": (80, 80), "wide": (80, 80)}),
     "deepfake": (Deepfake, 400_000, {"image": (128, 128)}),
-    "demographics": (lambda: Answer(Demographics(Embedder())), 800_000, {"image": (64, 64)}),
+    "demographics": (lambda: Answer(Demographics(Embedder())), 800_000, {"image": (80, 80)}),
 }
 
 

@@ -15,7 +15,7 @@ from training.detector.sources import Source
 from training.distortion import degrade, recolour
 
 SIDE: Final = 320
-SMALLEST, LARGEST = 9.0, 230.0
+SMALLEST, LARGEST = 9.0, 300.0
 """Side of a face (geometric mean of its box, pixels) to be learned."""
 
 SEEN, HIDDEN = 0.6, 0.15
@@ -23,6 +23,12 @@ SEEN, HIDDEN = 0.6, 0.15
 
 EMPTY: Final = 0.25
 """Share of scenes without any face."""
+
+CLOSE: Final = 0.2
+"""Share of scenes that are one face, large and near the middle: portraits, passports, cameras of laptops."""
+
+NEAR: Final = 110.0
+"""Side from which a face is large, pixels."""
 
 PAINTED_OUT: Final = 0.15
 """Share of pictures whose first face is painted out: hair, collars and hands are no face."""
@@ -53,13 +59,13 @@ class Stage:
         owner = np.zeros((SIDE, SIDE), np.int16)
         parts: list[tuple[int, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]] = []
         if generator.random() > EMPTY:
-            crowd = generator.random() < 0.35
-            for part in range(1, 1 + int(generator.integers(4, 14) if crowd else generator.integers(1, 5))):
+            placements = _placements(generator)
+            for part, placement in enumerate(placements, 1):
                 source = self._sources[int(generator.integers(len(self._sources)))]
                 source = source.mirrored() if generator.random() < 0.5 else source
                 faceless = generator.random() < PAINTED_OUT
                 mask = _hole(source) if faceless else _mask(source, generator)
-                turned = _paste(image, owner, part, source, mask, generator, most=90.0 if crowd else LARGEST)
+                turned = _paste(image, owner, part, source, mask, placement, generator)
                 rows = slice(int(faceless), None)
                 parts.append((part, turned[0][rows], turned[1][rows], source.known[rows]))
         image = degrade(recolour(image, generator), generator, 0.25)
@@ -74,22 +80,45 @@ class Stage:
         return Scene(image, boxes[keep], points[keep], known[keep])
 
 
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """Where a face comes to lie: side and centre, pixels."""
+
+    side: float
+    centre: NDArray[np.float64]
+
+
+def _placements(generator: np.random.Generator) -> list[_Placement]:
+    """A close-up, a crowd, or a few."""
+    if generator.random() < CLOSE / (1 - EMPTY):
+        return [_Placement(_side(generator, NEAR, LARGEST), generator.uniform(0.35, 0.65, 2) * SIDE)]
+    crowd = generator.random() < 0.35
+    count, most = int(generator.integers(4, 14) if crowd else generator.integers(1, 5)), 90.0 if crowd else LARGEST
+    return [
+        _Placement(_side(generator, SMALLEST, most), generator.uniform(-0.05, 1.05, 2) * SIDE) for _ in range(count)
+    ]
+
+
+def _side(generator: np.random.Generator, least: float, most: float) -> float:
+    return float(np.exp(generator.uniform(np.log(least), np.log(most))))
+
+
 def _paste(
     image: Image,
     owner: NDArray[np.int16],
     part: int,
     source: Source,
     mask: NDArray[np.float32],
+    placement: _Placement,
     generator: np.random.Generator,
-    most: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Lays what the mask lets through of a picture onto the scene; gives its boxes and landmarks there."""
     x1, y1, x2, y2 = source.boxes[0].astype(np.float64)
     middle, size = np.array([(x1 + x2) / 2, (y1 + y2) / 2]), np.sqrt((x2 - x1) * (y2 - y1))
-    scale = float(np.exp(generator.uniform(np.log(SMALLEST), np.log(most))) / size)
+    scale = placement.side / float(size)
     turn = float(np.clip(generator.normal(0, 9), -30, 30))
     to_scene = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), turn, scale)
-    to_scene[:, 2] = to_scene[:, 2] + generator.uniform(-0.05, 1.05, 2) * SIDE - middle
+    to_scene[:, 2] = to_scene[:, 2] + placement.centre - middle
     pixels, from_pixels = source.image, to_scene.copy()
     if scale < 0.5:  # bilinear alone would skip pixels
         share = max(2 * scale, 8 / min(pixels.shape[:2]))

@@ -57,8 +57,10 @@ def judge(course: Course, work: Path, data: Path, fold: int | None = None) -> st
     rows.append(
         ("milliseconds for one, medians in turns", "–", *(f"{median(blocks):.2f}" for blocks in spent)),
     )
-    shares = [quotient(blocks, spent[-1]) for blocks in spent]
-    rows.append(("share of the teacher's time", f"≤ {SHARE:.2f}", *(f"{share:.2f}" for share in shares)))
+    shares = [
+        Figure("", f"{share:.2f}", met=share <= SHARE) for share in (quotient(one, spent[-1]) for one in spent[:-1])
+    ]
+    rows.append(("share of the teacher's time", f"≤ {SHARE:.2f}", *map(_cell, shares), "1"))
     rows.append(("kB", "–", *(f"{model.path.stat().st_size / 1000:.0f}" for model in models)))
     *ours, teacher = picks
     names = *ours, f"{teacher}, {teachers()[capability].spec.name}"

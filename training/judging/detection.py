@@ -24,6 +24,9 @@ SMALLEST: Final = 60.0
 SAME: Final = 0.5
 """Intersection over union from which on two boxes are one face."""
 
+CLOSE: Final = (0.5, 0.6, 0.7, 0.9)
+"""Side of the face as a share of the picture's: a portrait, a passport, a camera held close."""
+
 PARTS: Final = 120
 """Face-free pictures, at least: whole wallpapers and, until there are enough, parts of them."""
 
@@ -41,11 +44,14 @@ def figures(model: Candidate, left_out: Sequence[Photograph], work: Path) -> lis
     hit = np.array([face is not None for face, _ in pairs])
     errors = np.array([_error(face, wanted) for face, wanted in pairs if face and wanted.area >= SMALLEST**2])
     nested = np.array([_nested(ours) for _, ours in shown])
+    extra = np.array([sum(_same(face, theirs) is None for face in ours) for theirs, ours in shown])
+    close = [_close_ups(judge, left_out, part) for part in CLOSE]
     pictures, images = zip(*_without_face(work), strict=True)
     false = np.array([len(_found(judge, encoded(image))) for image in images])
     least = bootstrap(lambda rows: float(hit[rows].mean()), np.arange(len(pairs)))
     error = bootstrap(lambda rows: float(errors[rows].mean()), np.arange(len(errors)))
     inside = bootstrap(lambda rows: 100 * float(nested[rows].mean()), np.arange(len(nested)))
+    more = bootstrap(lambda rows: 100 * float(extra[rows].mean()), np.arange(len(extra)))
     wrong = bootstrap(lambda rows: 100 * float(false[rows].mean()), np.array(pictures))
     return [
         Figure(
@@ -61,6 +67,11 @@ def figures(model: Candidate, left_out: Sequence[Photograph], work: Path) -> lis
             least.value >= 0.99,
         ),
         Figure("faces inside another, in 100 of these pictures", str(inside)),
+        Figure("faces that the teacher does not see, in 100 of these pictures", str(more)),
+        Figure(
+            f"close-ups of them found, the face {', '.join(f'{part:g}' for part in CLOSE)} of the side",
+            ", ".join(f"{found} of {count}" for found, count in close),
+        ),
         Figure(
             f"landmarks off the teacher's, of the distance of the eyes; {len(errors)} faces ≥ {SMALLEST:.0f} px",
             share(error),
@@ -74,6 +85,25 @@ def figures(model: Candidate, left_out: Sequence[Photograph], work: Path) -> lis
             wrong.value <= 1,
         ),
     ]
+
+
+def _close_ups(judge: Pipeline, photographs: Sequence[Photograph], part: float) -> tuple[int, int]:
+    """How many are found, and of how many: squares cut about the largest face, where the picture has as much."""
+    found = count = 0
+    for photograph in photographs:
+        if not photograph.faces:
+            continue
+        face = _largest(photograph.faces)
+        x1, y1, x2, y2 = face.box
+        half = round(float(np.sqrt(face.area)) / part / 2)
+        x, y = round((x1 + x2) / 2), round((y1 + y2) / 2)
+        height, width = photograph.image.shape[:2]
+        if half <= min(x, y, width - x, height - y):
+            shown = np.ascontiguousarray(photograph.image[y - half : y + half, x - half : x + half])
+            wanted = Face((x1 - x + half, y1 - y + half, x2 - x + half, y2 - y + half), 1.0, None)
+            found += _same(wanted, _found(judge, encoded(shown))) is not None
+            count += 1
+    return found, count
 
 
 def _found(pipeline: Pipeline, content: bytes) -> list[Face]:

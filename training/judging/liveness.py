@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cli.bench import datasets
 from cli.bench.accuracy import samples, score
-from cli.bench.metrics import auc, bootstrap
+from cli.bench.metrics import auc, bootstrap, far_threshold
 from facesocial.capabilities import Task
 from training.judging.trial import Candidate, Figure, beside_teachers, share
 
@@ -28,7 +28,7 @@ def figures(without: Mapping[int, Candidate], persons: NDArray[np.int64], final:
         [score(judges[person], crop, Task.LIVENESS, 1.0) for crop, person in zip(crops, persons.tolist(), strict=True)]
     )
     area = bootstrap(lambda rows: auc(scores[rows], live[rows]), persons, 200)
-    threshold = bootstrap(lambda rows: passing(scores[rows][~live[rows]]), persons, 200)
+    threshold = bootstrap(lambda rows: far_threshold(scores[rows][~live[rows]], APCER), persons, 200)
     refused = bootstrap(lambda rows: bpcer(scores[rows], live[rows]), persons, 200)
     print_, screen, present = samples(beside_teachers(final), data)
     return [
@@ -51,10 +51,4 @@ def figures(without: Mapping[int, Candidate], persons: NDArray[np.int64], final:
 
 def bpcer(scores: NDArray[np.float64], live: NDArray[np.bool_]) -> float:
     """Share of the live ones that are refused where `APCER` of the others pass."""
-    return float((scores[live] < passing(scores[~live])).mean())
-
-
-def passing(spoofs: NDArray[np.float64]) -> float:
-    """The lowest threshold that lets at most `APCER` of them through."""
-    ranked = np.sort(spoofs)[::-1]
-    return float(np.nextafter(ranked[int(APCER * len(ranked))], np.inf))
+    return float((scores[live] < far_threshold(scores[~live], APCER)).mean())

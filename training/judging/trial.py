@@ -16,6 +16,7 @@ from cli.bench.metrics import Estimate
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
 from models.catalogue import STARTER, ModelSpec, load_catalogue
+from models.starter import starters
 from models.store import InstalledModel
 from runners.quantisation import Sample
 from runners.sessions import OnnxModel
@@ -64,6 +65,13 @@ def teachers() -> Ensemble:
 def beside_teachers(model: Candidate) -> Pipeline:
     """The pipeline of the service with this model in the place of its teacher."""
     return pipeline({**teachers(), Capability(model.spec.capability): model} if model else teachers())
+
+
+def among_starters(model: Candidate) -> Pipeline:
+    """The same behind the detector in the package: what a user without a pulled pack gets."""
+    detector = starters(load_catalogue())[Capability.DETECTION]
+    others = {**teachers(), Capability.DETECTION: detector}
+    return pipeline({**others, Capability(model.spec.capability): model} if model else others)
 
 
 def milliseconds(models: Sequence[InstalledModel], samples: Sequence[Sample]) -> list[list[float]]:
