@@ -28,7 +28,10 @@ from tests.bentos.processes import workers
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-SMALL = {"FACESOCIAL__VRAM__GPU": "simulated:1GiB"}
+WATCHED = {"FACESOCIAL__RATES__ENDPOINTS": '{"/v1/admin": 1000000}', "FACESOCIAL__RATES__ADMIN": "1000000"}
+"""We look at the card twenty times a second."""
+
+SMALL = {"FACESOCIAL__VRAM__GPU": "simulated:1GiB", **WATCHED}
 RESTLESS = {
     "FACESOCIAL__VRAM__POLICY": "lru",
     "FACESOCIAL__VRAM__RESIDENCY_S": "1",
@@ -53,8 +56,9 @@ def picture(six_faces: Path) -> bytes:
 
 def cards(service: Service) -> dict[str, dict[str, Any]]:
     """Process → its card."""
-    items = httpx.get(f"{service.url}/v1/admin/vram", headers=credentials(), timeout=10).json()["items"]
-    return {item["process"]: item["cards"][0] for item in items}
+    response = httpx.get(f"{service.url}/v1/admin/vram", headers=credentials(), timeout=10)
+    assert response.status_code == 200, response.text
+    return {item["process"]: item["cards"][0] for item in response.json()["items"]}
 
 
 def unload(service: Service, capability: Capability) -> None:
