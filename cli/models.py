@@ -16,7 +16,8 @@ from rich.table import Table
 
 from facesocial.configuration import load_configuration
 from facesocial.errors import DownloadError, FaceSocialError, ModelError, ModelIntegrityError, StoreNotWritable
-from models.catalogue import ModelSpec, load_catalogue, read_spec
+from models.catalogue import load_catalogue, read_spec
+from models.spec import ModelSpec
 
 if TYPE_CHECKING:  # httpx and BentoML are slow to import; `--help` does without them
     from models import download

@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # OpenCV, ONNX Runtime and BentoML are slow to import; `--hel
     from cli.bench.calibration import Ensemble
     from cli.bench.int8 import Judge
     from cli.bench.int8_table import Trial
-    from models.catalogue import ModelSpec
     from models.library import Library
+    from models.spec import ModelSpec
     from models.store import InstalledModel
 
 NOTES = """\

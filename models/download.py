@@ -17,8 +17,8 @@ import httpx
 
 from facesocial.errors import DownloadError, ModelIntegrityError
 from models import archive
-from models.catalogue import Archive, Source
 from models.mirror import VARIABLE, Mirror
+from models.spec import Archive, Source
 from models.starter import packaged_file
 
 Progress = Callable[[int, int | None], None]

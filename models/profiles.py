@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
 
-from models.catalogue import Digest
+from models.spec import Digest
 from models.store import InstalledModel
 
 log = structlog.get_logger(__name__)

@@ -15,11 +15,12 @@ from typing import Protocol
 
 from facesocial.errors import DownloadError, LicenceNotAccepted, ModelError, ModelIntegrityError
 from models import archive, convert, formats
-from models.catalogue import Catalogue, ModelSpec
+from models.catalogue import Catalogue
 from models.download import HINT, Downloader, Progress, silent
 from models.library import Library
 from models.lock import exclusive
 from models.mirror import Mirror
+from models.spec import ModelSpec
 from models.store import InstalledModel
 
 Failure = tuple[ModelSpec, ModelError]

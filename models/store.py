@@ -21,8 +21,9 @@ from yaml import YAMLError
 
 from facesocial.errors import ModelIntegrityError, ModelNotInstalled
 from models import convert, formats
-from models.catalogue import Catalogue, Digest, ModelSpec, Quantisation, load_catalogue
+from models.catalogue import Catalogue, load_catalogue
 from models.lock import exclusive
+from models.spec import Digest, ModelSpec, Quantisation
 
 if TYPE_CHECKING:  # importing bentoml takes over a second; `facesocial --help` must not
     from bentoml._internal.models.model import ModelStore

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from facesocial.results import Face, Image
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 from runners.core import Core
 from runners.crops import Crop
 from runners.tensors import to_nchw

@@ -15,7 +15,7 @@ import numpy as np
 
 from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelIntegrityError
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 from runners.core import Computed, Core
 from vram_policy.lease import Array
 

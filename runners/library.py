@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
 from facesocial.errors import ModelError, ModelIntegrityError
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 from models.store import InstalledModel
 from runners.base import FaceAdapter, FaceRunner, Runner
 from runners.batching import joined

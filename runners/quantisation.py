@@ -21,7 +21,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facesocial.errors import ConversionError
-from models.catalogue import Quantisation
+from models.spec import Quantisation
 from vram_policy.lease import Array
 
 if TYPE_CHECKING:

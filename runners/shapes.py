@@ -7,8 +7,8 @@ from math import prod
 from typing import Final, TypeAlias
 
 from facesocial.capabilities import Capability
-from models.catalogue import ModelSpec
 from models.signature import Input
+from models.spec import ModelSpec
 from runners.detection.base import CANVASES
 
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]

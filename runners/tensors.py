@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facesocial.results import Image, Tensor
-from models.catalogue import Preprocessing
+from models.spec import Preprocessing
 
 
 def to_nchw(images: Sequence[Image], preprocessing: Preprocessing) -> Tensor:

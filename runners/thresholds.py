@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facesocial.errors import ModelIntegrityError
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 
 
 def threshold_of(spec: ModelSpec) -> float:

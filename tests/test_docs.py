@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from facesocial.capabilities import Capability
-from models.catalogue import ADAPTERS, load_catalogue
+from models.catalogue import load_catalogue
+from models.spec import ADAPTERS
 from runners.detection.base import DetectionAdapter
 from runners.library import DETECTORS
 

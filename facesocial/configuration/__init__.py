@@ -1,24 +1,20 @@
 """The configuration: one frozen tree, read once, replaced whole."""
 
-from facesocial.configuration.file import FILE_VARIABLE, find_file, load_configuration
-from facesocial.configuration.template import template
-from facesocial.configuration.tree import (
-    MEBIBYTE,
+from facesocial.configuration.computing import CpuSettings, ModelSettings, StandSettings, VramSettings
+from facesocial.configuration.edge import (
     AdmissionSettings,
     CacheSettings,
-    Configuration,
-    CpuSettings,
     LimitSettings,
-    LoggingSettings,
-    ModelSettings,
     RateSettings,
     RedisSettings,
     ServerSettings,
-    StandSettings,
     TlsSettings,
     VideoSettings,
-    VramSettings,
 )
+from facesocial.configuration.file import FILE_VARIABLE, find_file, load_configuration
+from facesocial.configuration.section import MEBIBYTE
+from facesocial.configuration.template import template
+from facesocial.configuration.tree import Configuration, LoggingSettings
 
 __all__ = [
     "FILE_VARIABLE",

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from facesocial.results import Deepfake
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 from runners.base import FaceAdapter
 from runners.crops import SquareCrop
 from runners.thresholds import threshold_of

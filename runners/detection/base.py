@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from facesocial.results import Face, Image, Tensor
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 from runners.base import Outcome
 from runners.core import Core
 from runners.crops import PixelSource

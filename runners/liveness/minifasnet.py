@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from facesocial.results import Liveness
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 from runners.base import FaceAdapter
 from runners.crops import ShiftedCrop
 from runners.tensors import softmax

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from facesocial.results import Face, Image, Mesh, Pose, Tensor
-from models.catalogue import ModelSpec
+from models.spec import ModelSpec
 from models.store import InstalledModel
 from runners.base import Outcome, Views
 from runners.crops import SquareCrop

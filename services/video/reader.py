@@ -18,8 +18,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from facesocial.configuration import VideoSettings
-from facesocial.configuration.tree import MEBIBYTE
+from facesocial.configuration import MEBIBYTE, VideoSettings
 from facesocial.errors import VideoTooLarge, VideoUnreadable, error_of
 from facesocial.results import Image
 from services.video.container import container_of

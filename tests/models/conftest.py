@@ -11,8 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models.catalogue import Catalogue, ModelSpec
+from models.catalogue import Catalogue
 from models.library import Library
+from models.spec import ModelSpec
 from models.store import Store
 
 MakeSpec = Callable[..., ModelSpec]

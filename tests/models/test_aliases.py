@@ -10,8 +10,8 @@ import pytest
 
 from facesocial.errors import ModelError, ModelIntegrityError, ModelNotInstalled, UnknownModel
 from models.aliases import HISTORY, AliasTable
-from models.catalogue import ModelSpec
 from models.library import Library
+from models.spec import ModelSpec
 from models.store import InstalledModel
 
 pytestmark = pytest.mark.integration

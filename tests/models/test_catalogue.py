@@ -16,8 +16,9 @@ from pydantic import ValidationError
 import models
 from facesocial.capabilities import Capability
 from facesocial.errors import ConfigurationError, UnknownModel
-from models.catalogue import STARTER, Catalogue, ModelSpec, Quantisation, Source, load_catalogue, read_spec
+from models.catalogue import Catalogue, load_catalogue, read_spec
 from models.convert import CONVERTERS
+from models.spec import STARTER, ModelSpec, Quantisation, Source
 
 pytestmark = pytest.mark.unit
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from facesocial.errors import ConfigurationError, DownloadError, ModelIntegrityError
-from models.catalogue import Source
 from models.download import Downloader
 from models.mirror import Mirror
+from models.spec import Source
 
 pytestmark = pytest.mark.unit
 

@@ -13,11 +13,12 @@ import httpx
 import pytest
 
 from facesocial.errors import DownloadError, LicenceNotAccepted, ModelError, ModelIntegrityError, UnknownModel
-from models.catalogue import Catalogue, ModelSpec, load_catalogue
+from models.catalogue import Catalogue, load_catalogue
 from models.download import Downloader, Progress
 from models.library import Library
 from models.mirror import Mirror
 from models.pull import Installer, select
+from models.spec import ModelSpec
 from models.store import Store
 
 pytestmark = pytest.mark.integration

@@ -16,10 +16,11 @@ from facesocial.errors import (
     StoreNotWritable,
 )
 from models import starter
-from models.catalogue import STARTER, ModelSpec, Quantisation, load_catalogue
+from models.catalogue import load_catalogue
 from models.download import Downloader
 from models.library import Library
 from models.pull import Installer
+from models.spec import STARTER, ModelSpec, Quantisation
 from models.store import Store
 
 pytestmark = pytest.mark.unit

@@ -16,8 +16,9 @@ from bentoml._internal.models.model import ModelStore
 
 from facesocial.errors import ModelIntegrityError, ModelNotInstalled
 from models import convert
-from models.catalogue import Catalogue, ModelSpec, Quantisation
+from models.catalogue import Catalogue
 from models.library import Library
+from models.spec import ModelSpec, Quantisation
 from models.store import Store, home
 
 pytestmark = pytest.mark.integration

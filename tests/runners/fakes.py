@@ -12,7 +12,8 @@ import numpy as np
 from facesocial.capabilities import Capability
 from facesocial.errors import ModelNotInstalled
 from facesocial.results import Face, Image
-from models.catalogue import ModelSpec, load_catalogue
+from models.catalogue import load_catalogue
+from models.spec import ModelSpec
 from models.store import InstalledModel
 from runners.base import Outcome, Views
 from runners.crops import Crop, SquareCrop

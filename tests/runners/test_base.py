@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from facesocial.errors import DeviceError, OutOfDeviceMemory
-from models.catalogue import ModelSpec, load_catalogue
+from models.catalogue import load_catalogue
+from models.spec import ModelSpec
 from runners.base import FaceAdapter, FaceRunner, Views
 from runners.core import LeasedCore
 from vram_policy import Lease, Loadable, Session

@@ -6,7 +6,8 @@ import pytest
 
 from facesocial.capabilities import Capability
 from facesocial.errors import ModelIntegrityError, ModelNotInstalled
-from models.catalogue import ADAPTERS, load_catalogue
+from models.catalogue import load_catalogue
+from models.spec import ADAPTERS
 from runners.library import DETECTORS, FACE_ADAPTERS, RunnerLibrary, detection_adapter, face_adapter
 from tests.runners.fakes import FakeBuilder, FakeModels
 

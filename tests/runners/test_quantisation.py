@@ -17,8 +17,9 @@ from cli.bench.calibration import pictures, record
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
 from facesocial.errors import ConversionError, FaceSocialError
-from models.catalogue import Catalogue, ModelSpec, load_catalogue
+from models.catalogue import Catalogue, load_catalogue
 from models.library import Library
+from models.spec import ModelSpec
 from models.store import Store
 from runners import quantisation
 from runners.base import FaceRunner

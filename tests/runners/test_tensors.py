@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facesocial.results import Image
-from models.catalogue import Preprocessing
+from models.spec import Preprocessing
 from runners.tensors import softmax, to_nchw
 
 pytestmark = pytest.mark.unit

@@ -15,7 +15,8 @@ from cli.bench.measurement import measure
 from cli.bench.metrics import Estimate
 from facesocial.capabilities import Capability
 from facesocial.configuration import CpuSettings
-from models.catalogue import STARTER, ModelSpec, load_catalogue
+from models.catalogue import load_catalogue
+from models.spec import STARTER, ModelSpec
 from models.starter import starters
 from models.store import InstalledModel
 from runners.quantisation import Sample
