@@ -16,10 +16,14 @@ import pytest
 from tests.bentos.conftest import Target
 from tests.bentos.mutations import DAMAGES, FORMS, PICTURES, mutated
 from tests.bentos.processes import resident
+from tests.pictures import plain
 from tests.wire import code
 
 CALLERS: Final = 4
 WARM_UP: Final = 1000
+LARGE: Final = [plain(kind, *size) for kind in ("JPEG", "PNG", "WEBP") for size in ((3600, 2900), (1800, 1400))]
+"""What a damaged head may come to say: the memory of their pixels stays with the allocator (`facesocial/memory.py`)."""
+
 MOST_GROWTH: Final = 20e6
 """Bytes of RSS."""
 
@@ -32,10 +36,19 @@ def grown(url: str, pid: int, count: int) -> tuple[Counter[str], int]:
             shares = ((url, seeds[caller::CALLERS]) for caller in range(CALLERS))
             return sum(pool.map(lambda share: answers(*share), shares), Counter())
 
+        list(pool.map(decode_large, [url] * CALLERS))
         send(range(count, count + WARM_UP))
         before = resident(pid)
         answered = send(range(count))
         return answered, resident(pid) - before
+
+
+def decode_large(url: str) -> None:
+    """Each a few times, that every thread which decodes has had one."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for picture in LARGE * 4:
+            headers = {"Content-Type": "image/*"}
+            assert client.post("/v1/detect", content=picture, headers=headers).status_code == 200
 
 
 def answers(url: str, seeds: Sequence[int]) -> Counter[str]:

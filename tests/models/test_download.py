@@ -7,7 +7,6 @@ import io
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,61 +17,13 @@ from facesocial.errors import ConfigurationError, DownloadError, ModelIntegrityE
 from models.download import Downloader
 from models.mirror import Mirror
 from models.spec import Source
+from tests.models.web import Web
 
 pytestmark = pytest.mark.unit
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 URL = "https://one.example/files/tiny.onnx"
 OTHER = "https://two.example/files/tiny.onnx"
-
-
-class Web(ThreadingHTTPServer):
-    """A mirror over http: `files` by path, and who asked for what."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.files: dict[str, bytes] = {}
-        self.redirects: dict[str, str] = {}
-        self.asked: list[tuple[str, str | None]] = []
-        self.cut_after: int | None = None
-        self.ranges = True
-        self.lengths = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Answer(BaseHTTPRequestHandler):
-    server: Web
-    protocol_version = "HTTP/1.0"
-
-    def do_GET(self) -> None:
-        web, wanted = self.server, self.headers.get("Range")
-        web.asked.append((self.path, wanted))
-        if self.path in web.redirects:
-            self.send_response(302)
-            self.send_header("Location", web.redirects[self.path])
-            self.end_headers()
-            return
-        content = web.files.get(self.path)
-        if content is None:
-            self.send_error(404)
-            return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and web.ranges else 0
-        if start >= len(content):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        if web.lengths:
-            self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        self.wfile.write(content[start : None if web.cut_after is None else start + web.cut_after])
-
-    def log_message(self, *args: Any) -> None:
-        """Keeps the test output clean."""
 
 
 @pytest.fixture
