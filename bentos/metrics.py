@@ -1,17 +1,26 @@
-"""What Prometheus is told of us, beside what BentoML tells it."""
+"""What Prometheus is told of us, beside what BentoML tells it.
+
+A worker knows where processes share their figures only when it has started: nothing is made before.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING, Final
 
+from services.edge.reply import Tally
+from services.edge.routes import Routes
 from services.pipeline.inquiry import Cost
 from services.pipeline.turns import Watch
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Histogram
 
 
 @cache
 def waiting() -> Watch:
     """Sets the gauge `facesocial_waiting`: how many inquiries of each cost wait for their turn, in all processes."""
-    from prometheus_client import Gauge  # a worker knows where processes share their figures only when it has started
+    from prometheus_client import Gauge
 
     gauge = Gauge("facesocial_waiting", "Inquiries that wait for their turn", ["cost"], multiprocess_mode="livesum")
 
@@ -21,3 +30,31 @@ def waiting() -> Watch:
     for cost in Cost:
         watch(cost, 0)
     return watch
+
+
+SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Bounds of the buckets."""
+
+
+def answered(routes: Routes) -> Tally:
+    """Counts `facesocial_requests_total`, refusals of the edge too, and times `facesocial_request_seconds`, by route.
+
+    BentoML's own count goes by the path as it was asked for: whoever asks for what is not there makes twenty series,
+    and their words stay on a disk.
+    """
+
+    @cache
+    def meters() -> tuple[Counter, Histogram]:
+        from prometheus_client import Counter, Histogram
+
+        return (
+            Counter("facesocial_requests", "Answers by route, status and error code", ["route", "status", "code"]),
+            Histogram("facesocial_request_seconds", "From head to answer", ["route", "status"], buckets=SECONDS),
+        )
+
+    def count(path: str, status: int, code: str, seconds: float) -> None:
+        route, (total, times) = routes.name(path), meters()
+        total.labels(route, status, code).inc()
+        times.labels(route, status).observe(seconds)
+
+    return count

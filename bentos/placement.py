@@ -56,7 +56,7 @@ class Resolution(msgspec.Struct, frozen=True):
         lane: whether one more process holds every model on the CPU.
         cards: those that are used, in the order in which CUDA counts them in a process that sees all of them.
         budgets: bytes by card (its place in `cards`), by the name of the service whose process may use them.
-        runtime: folder of mode 0700 for locks and control sockets.
+        runtime: folder of mode 0700 for locks, control sockets and metrics.
     """
 
     placement: Placement
@@ -154,9 +154,13 @@ def inherited(environment: Mapping[str, str]) -> Resolution:
         ) from error
 
 
+MEMORY: Final = "/dev/shm"  # noqa: S108 — we make a folder of our own there
+"""Where Linux has a file system that lies in memory."""
+
+
 def make_runtime() -> str:
-    """A folder of mode 0700 that goes when this process ends."""
-    folder = tempfile.mkdtemp(prefix="facesocial-")
+    """A folder of mode 0700 that goes when this process ends; in memory, where there is such a place."""
+    folder = tempfile.mkdtemp(prefix="facesocial-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
     owner = os.getpid()
 
     def clean() -> None:

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from facesocial.configuration import ServerSettings, TlsSettings
 from facesocial.errors import ConfigurationError
-from services.edge.wrapper import unparsable
+from services.edge.reply import unparsable
 
 FRAME_BYTES: Final = 2 << 20
 """Largest WebSocket message; a longer one closes the socket with 1009."""

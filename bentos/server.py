@@ -7,9 +7,10 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from _bentoml_sdk import Service
+from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from bentoml._internal.utils.circus import Arbiter
 from circus.arbiter import Arbiter as Circus
@@ -17,6 +18,7 @@ from circus.watcher import Watcher
 from starlette.types import ASGIApp
 from uvicorn import Config
 
+from bentos.metrics import answered
 from bentos.openapi import describe
 from bentos.protocol import uvicorn_options
 from facesocial.configuration import LoggingSettings, ServerSettings
@@ -24,8 +26,12 @@ from facesocial.errors import ConfigurationError
 from facesocial.relay import relayed
 from services.edge.attendance import Attendance
 from services.edge.pickles import WithoutPickles
+from services.edge.routes import Routes, paths_of
 from services.edge.wrapper import Admit, Edge, everybody, nothing, probes
 from services.readiness import State
+
+REPLACED: Final = (TimeoutMiddleware, RunnerTrafficMetricsMiddleware)
+"""Of BentoML's: its timer outlives its request, 730 bytes each, for all of `traffic.timeout`. See `answered`, too."""
 
 
 def serve_behind_edge(
@@ -36,13 +42,15 @@ def serve_behind_edge(
 
     def behind_edge(self: Service[Any], is_main: bool = True) -> ASGIApp:
         app = to_asgi(self, is_main=is_main)
-        # The deadline is ours, and BentoML's timer outlives its request: 730 bytes each, for all of `traffic.timeout`.
-        app.user_middleware = [entry for entry in app.user_middleware if entry.cls is not TimeoutMiddleware]
+        replaced = REPLACED if is_main else (TimeoutMiddleware,)
+        app.user_middleware = [entry for entry in app.user_middleware if entry.cls not in replaced]
         guarded = WithoutPickles(Attendance(app))
         app.router.redirect_slashes = False  # `/metrics/` is nothing; a redirect would name the caller's Host
         # BentoML's start page loads a tracker from Google.
         pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
-        return Edge(guarded, pages, admit, origins) if is_main else guarded
+        if not is_main:
+            return guarded
+        return Edge(guarded, pages, admit, origins, answered(Routes([*paths_of(app.routes), *pages])))
 
     Service.to_asgi = behind_edge
 
@@ -62,8 +70,11 @@ def harden_protocol(server: ServerSettings) -> None:
     Config.__init__ = configured  # type: ignore[method-assign,assignment]
 
 
-def hide_supervisor(folder: Path) -> None:
-    """Move circus's control sockets from loopback TCP, where any user may start programs as us, to a folder of ours.
+def confine_supervisor(folder: Path) -> None:
+    """Keep what our processes share in a folder of ours: circus's control sockets, and the metrics.
+
+    BentoML opens the sockets on loopback TCP, where any user may start programs as us, and shares metrics through files
+    that all may read, in a folder that the next service on the same model store empties.
 
     The supervisor also looks after its children every second instead of every ten, and starts one that died again in a
     container, too, where BentoML would end them all.
@@ -76,13 +87,16 @@ def hide_supervisor(folder: Path) -> None:
         raise ConfigurationError(f"{folder} must belong to the user of the service and have mode 0700")
     initialize = Arbiter.__init__
     sockets = {name: f"ipc://{folder / name}" for name in ("endpoint", "pubsub_endpoint")}
+    metrics = folder / "prometheus_multiproc_dir"
 
-    def hidden(self: Arbiter, watchers: list[Watcher], **options: Any) -> None:
+    def confined(self: Arbiter, watchers: list[Watcher], **options: Any) -> None:
+        metrics.mkdir(exist_ok=True)
         for watcher in watchers:
             watcher.respawn = True
+            watcher.env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         initialize(self, watchers, **{**options, **sockets, "check_delay": 1})
 
-    Arbiter.__init__ = hidden  # type: ignore[method-assign]
+    Arbiter.__init__ = confined  # type: ignore[method-assign]
 
 
 def keep_inner_services_to_the_end() -> None:

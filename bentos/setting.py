@@ -22,7 +22,7 @@ from bentos.placement import (
     resolve,
 )
 from bentos.platform import end_with_parent, is_wsl, refuse_unsafe_sockets
-from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end, relay_output
+from bentos.server import confine_supervisor, harden_protocol, keep_inner_services_to_the_end, relay_output
 from facesocial.configuration import Configuration, load_configuration
 from facesocial.errors import ConfigurationError, ModelError
 from facesocial.logging import configure_logging
@@ -99,6 +99,6 @@ resolution = _resolution(configuration)
 cv2.setNumThreads(1)  # parallelism is between requests and inside sessions
 keep_freed_pages()
 harden_protocol(configuration.server)
-hide_supervisor(Path(resolution.runtime))
+confine_supervisor(Path(resolution.runtime))
 keep_inner_services_to_the_end()
 relay_output(configuration.logging)

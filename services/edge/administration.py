@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from facesocial.errors import FaceSocialError, Unauthenticated
 from services.administration import ModelView, Office, Reloaded, capability_of
 from services.edge.problems import problem, problem_of
-from services.edge.wrapper import request_id
+from services.edge.reply import request_id
 from services.operators import is_operator
 from services.residency import Load, Look, Order, Recall, Unload
 from vram_policy.report import CardReport

@@ -20,7 +20,7 @@ from services.edge.caching import Recall, given_again
 from services.edge.forms import FormReader, FormType
 from services.edge.intake import Intake
 from services.edge.problems import problem_of
-from services.edge.wrapper import request_id
+from services.edge.reply import request_id
 from services.visit import Visit
 
 log = structlog.get_logger(__name__)

@@ -1,62 +1,32 @@
-"""Our edge in front of BentoML's application: request ids, problem+json for everything, headers, and the probes."""
+"""Our edge in front of BentoML's application: who comes in, what is answered here, and the probes."""
 
 from __future__ import annotations
 
-import re
-import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final, TypeAlias
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facesocial.errors import FaceSocialError
-from services.edge.problems import MEDIA_TYPE, problem, problem_of
+from services.edge.problems import problem, problem_of
+from services.edge.reply import FOREIGN, REQUEST_ID, Reply, Tally, identify, uncounted
 from services.readiness import State
 
 log = structlog.get_logger(__name__)
 
-REQUEST_ID: Final = "facesocial.request_id"
-"""Key in the ASGI scope."""
-
-FOREIGN: Final[dict[int, tuple[str, str]]] = {
-    400: ("bad_request", "the request cannot be parsed"),
-    404: ("not_found", "there is nothing here"),
-    405: ("method_not_allowed", "this resource does not take this method"),
-    413: ("payload_too_large", "the body is too large"),
-    415: ("unsupported_media_type", "this content type is not accepted"),
-    422: ("validation_error", "a parameter is not valid"),
-    503: ("not_ready", "the service cannot answer now"),
-    504: ("deadline_exceeded", "no answer within the deadline"),
-}
-"""Status of an error that is not ours → our code and a detail that gives nothing away."""
-
-HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-}
-"""Of every answer that does not say otherwise: OWASP's for APIs."""
-
-STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
-"""Where the request came by TLS; RFC 6797 forbids it elsewhere."""
-
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Nothing here takes another one."""
 
-KEPT: Final = ("allow", "vary", "access-control-", "ratelimit-")
-"""Beginnings of the headers that an error keeps when it is replaced, in lower case."""
+ASKED: Final = ("Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "X-Request-Id", "X-Timeout-Ms")
+"""Headers that a page of another site may send, where it may call us at all."""
 
 EXPOSED: Final = ("X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-"""Headers that a page of another site may read, where it may call us at all."""
+"""Headers that it may read."""
 
 
 Admit: TypeAlias = Callable[[Scope], Awaitable[Mapping[str, str]]]
@@ -76,22 +46,29 @@ class Edge:
         pages: what is answered here, by path.
         admit: who is let in.
         origins: sites whose pages may call us from a browser.
+        tally: counts the answers.
     """
 
     def __init__(
-        self, app: ASGIApp, pages: Mapping[str, ASGIApp], admit: Admit = everybody, origins: Sequence[str] = ()
+        self,
+        app: ASGIApp,
+        pages: Mapping[str, ASGIApp],
+        admit: Admit = everybody,
+        origins: Sequence[str] = (),
+        tally: Tally = uncounted,
     ) -> None:
         self._app = app
         self._pages = pages
         self._admit = admit
+        self._tally = tally
         self._shared = _shared(self._answer, origins) if origins else self._answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `pages` ourselves, pass on the rest."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        scope[REQUEST_ID] = _request_id(scope)
-        reply = _Reply(scope, receive, send)
+        scope[REQUEST_ID] = identify(scope)
+        reply = Reply(scope, receive, send, self._tally)
         try:
             await self._shared(scope, reply.receive, reply.send)
         except Exception:
@@ -100,7 +77,7 @@ class Edge:
                 raise
             await problem("internal", "an unexpected error occurred", scope[REQUEST_ID])(scope, receive, reply.send)
         finally:
-            reply.log()
+            reply.finish()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in METHODS:
@@ -119,7 +96,14 @@ def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         app,
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "X-Timeout-Ms"],
+        allow_headers=[
+            "Authorization",
+            "Cache-Control",
+            "Content-Type",
+            "Idempotency-Key",
+            "X-Request-Id",
+            "X-Timeout-Ms",
+        ],
         expose_headers=EXPOSED,
     )
 
@@ -131,76 +115,6 @@ def _adding(added: Mapping[str, str], send: Send) -> Send:
         await send(message)
 
     return with_headers if added else send
-
-
-class _Reply:
-    """Watches one response on its way out."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
-        self._began = time.perf_counter()
-        self._status = 0
-        self._replaced = False
-        headers = Headers(scope=scope)
-        self._unread = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-
-    @property
-    def started(self) -> bool:
-        """Whether the client has seen a status."""
-        return self._status != 0
-
-    async def receive(self) -> Message:
-        """Pass on, and note when the body has come to its end."""
-        message = await self._receive()
-        self._unread = message.get("more_body", False)
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Pass on; errors that are not problem+json are replaced whole."""
-        if self._replaced:
-            return
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            ours = headers.get("content-type", "").startswith(MEDIA_TYPE)
-            if message["status"] >= 400 and not ours and self._scope["path"] not in PROBES:
-                await self._replace(message["status"], headers)
-                return
-            self._status = message["status"]
-            headers["X-Request-Id"] = self._scope[REQUEST_ID]
-            if self._unread:
-                headers["Connection"] = "close"  # else the server reads and drops the rest, however long it is
-            for name in ("server", "x-bentoml-request-id"):
-                if name in headers:
-                    del headers[name]
-            for name, value in {**HEADERS, **(STRICT if self._scope.get("scheme") == "https" else {})}.items():
-                headers.setdefault(name, value)
-        await self._send(message)
-
-    async def _replace(self, status: int, headers: Headers) -> None:
-        code, detail = FOREIGN.get(status, ("internal", "an unexpected error occurred"))
-        answer = problem(code, detail, self._scope[REQUEST_ID])
-        answer.headers.update({name: value for name, value in headers.items() if name.startswith(KEPT)})
-        await answer(self._scope, self._receive, self.send)
-        self._replaced = True
-
-    def log(self) -> None:
-        """One line a request: the route, never the query or what was sent. Probes that went well are not worth one."""
-        write = log.debug if self._scope["path"] in PROBES and self._status == 200 else log.info
-        write(
-            "request",
-            request_id=self._scope[REQUEST_ID],
-            method=self._scope["method"],
-            path=self._scope["path"],
-            status=self._status or GONE,
-            ms=round((time.perf_counter() - self._began) * 1000, 1),
-        )
-
-
-GONE: Final = 499
-"""In the log: the client left before there was an answer."""
-
-PROBES: Final = ("/livez", "/healthz", "/readyz")
-"""Their bodies are their own."""
 
 
 def probes(state: Callable[[], Awaitable[State]]) -> dict[str, ASGIApp]:
@@ -235,22 +149,3 @@ def not_allowed(scope: Scope, methods: Sequence[str]) -> Response:
     refusal = problem(*FOREIGN[405], scope[REQUEST_ID])
     refusal.headers["Allow"] = ", ".join(methods)
     return refusal
-
-
-def unparsable() -> Response:
-    """400 for what is no request at all, and so passes no edge; the connection ends."""
-    identity = uuid.uuid4().hex
-    refusal = problem(*FOREIGN[400], identity)
-    refusal.headers.update({**HEADERS, "X-Request-Id": identity, "Connection": "close"})
-    return refusal
-
-
-def request_id(request: Request) -> str:
-    """The id the edge gave this request."""
-    return str(request.scope[REQUEST_ID])
-
-
-def _request_id(scope: Scope) -> str:
-    """The caller's `X-Request-Id` when it is harmless, else a new one."""
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-    return given if re.fullmatch(r"[A-Za-z0-9_-]{8,64}", given) else uuid.uuid4().hex

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from cli.process import Service
-from services.edge.wrapper import GONE
+from services.edge.reply import GONE
 from services.operators import operator_token
 from services.pipeline.inquiry import Cost
 from tests.bentos.gate import Gate

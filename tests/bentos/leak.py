@@ -16,8 +16,8 @@ import structlog
 from starlette.requests import Request
 
 from bentos.server import (
+    confine_supervisor,
     harden_protocol,
-    hide_supervisor,
     keep_inner_services_to_the_end,
     relay_output,
     serve_behind_edge,
@@ -90,6 +90,6 @@ async def ready() -> State:
 
 serve_behind_edge(ready)
 harden_protocol(configuration.server)
-hide_supervisor(Path(os.environ["FACESOCIAL_RUNTIME"]))
+confine_supervisor(Path(os.environ["FACESOCIAL_RUNTIME"]))
 keep_inner_services_to_the_end()
 relay_output(configuration.logging)

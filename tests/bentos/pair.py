@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bentos.server import harden_protocol, hide_supervisor, keep_inner_services_to_the_end, serve_behind_edge
+from bentos.server import confine_supervisor, harden_protocol, keep_inner_services_to_the_end, serve_behind_edge
 from facesocial.configuration import load_configuration
 from services.readiness import State
 
@@ -79,5 +79,5 @@ async def ready() -> State:
 
 serve_behind_edge(ready)
 harden_protocol(load_configuration().server)
-hide_supervisor(RUNTIME)
+confine_supervisor(RUNTIME)
 keep_inner_services_to_the_end()

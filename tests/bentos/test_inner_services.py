@@ -18,7 +18,7 @@ from circus.client import CircusClient
 from circus.exc import CallError
 from circus.watcher import Watcher
 
-from bentos.server import hide_supervisor
+from bentos.server import confine_supervisor
 from cli.process import Service
 from facesocial.errors import ConfigurationError
 from services.edge.pickles import PICKLE
@@ -132,7 +132,7 @@ def arbiter(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.mark.unit
 def test_the_supervisor_looks_every_second_and_listens_in_our_folder(arbiter: dict[str, Any], tmp_path: Path) -> None:
-    hide_supervisor(tmp_path)
+    confine_supervisor(tmp_path)
     watcher = Watcher("inner", "true", respawn=False)  # as BentoML has it in a container
     Arbiter([watcher], endpoint="tcp://127.0.0.1:1", pubsub_endpoint="tcp://127.0.0.1:2", check_delay=10, sockets=[])
     assert arbiter == {
@@ -149,4 +149,4 @@ def test_the_supervisor_looks_every_second_and_listens_in_our_folder(arbiter: di
 def test_a_folder_that_others_may_enter_is_refused(arbiter: dict[str, Any], tmp_path: Path, mode: int) -> None:
     tmp_path.chmod(mode)
     with pytest.raises(ConfigurationError, match="mode 0700"):
-        hide_supervisor(tmp_path)
+        confine_supervisor(tmp_path)

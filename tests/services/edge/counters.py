@@ -19,7 +19,7 @@ from services.edge.caching import Recall
 from services.edge.caller import CALLER, Caller
 from services.edge.counter import Counter
 from services.edge.forms import FormReader, ImageForm
-from services.edge.wrapper import REQUEST_ID
+from services.edge.reply import REQUEST_ID
 from services.inference import Inference
 from tests.pictures import plain
 from tests.services.desks import gated_desk

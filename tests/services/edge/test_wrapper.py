@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.edge.problems import MEDIA_TYPE
-from services.edge.wrapper import HEADERS, Edge, probes
+from services.edge.reply import HEADERS
+from services.edge.wrapper import Edge, probes
 from services.readiness import State
 
 pytestmark = pytest.mark.unit
