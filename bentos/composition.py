@@ -11,7 +11,7 @@ from facesocial.capabilities import Capability, Task
 from facesocial.configuration import Configuration
 from models.library import Library
 from runners.library import Builder, RunnerLibrary, local_builder
-from services.inference import Inference
+from services.edge.inference import Inference
 from services.pipeline.desk import LocalDesk
 from services.pipeline.pipeline import Pipeline
 from services.pipeline.turns import Turns

@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from services.edge.reply import Tally
-from services.edge.routes import Routes
 from services.pipeline.inquiry import Cost
 from services.pipeline.turns import Watch
 
@@ -36,7 +35,7 @@ SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 
 """Bounds of the buckets."""
 
 
-def answered(routes: Routes) -> Tally:
+def answered() -> Tally:
     """Counts `facesocial_requests_total`, refusals of the edge too, and times `facesocial_request_seconds`, by route.
 
     BentoML's own count goes by the path as it was asked for: whoever asks for what is not there makes twenty series,
@@ -52,8 +51,8 @@ def answered(routes: Routes) -> Tally:
             Histogram("facesocial_request_seconds", "From head to answer", ["route", "status"], buckets=SECONDS),
         )
 
-    def count(path: str, status: int, code: str, seconds: float) -> None:
-        route, (total, times) = routes.name(path), meters()
+    def count(route: str, status: int, code: str, seconds: float) -> None:
+        total, times = meters()
         total.labels(route, status, code).inc()
         times.labels(route, status).observe(seconds)
 

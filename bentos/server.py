@@ -50,7 +50,7 @@ def serve_behind_edge(
         pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
         if not is_main:
             return guarded
-        return Edge(guarded, pages, admit, origins, answered(Routes([*paths_of(app.routes), *pages])))
+        return Edge(guarded, pages, admit, origins, Routes([*paths_of(app.routes), *pages]), answered())
 
     Service.to_asgi = behind_edge
 

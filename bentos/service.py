@@ -27,12 +27,13 @@ from services.cache.cache import ResultCache
 from services.cache.tags import Tags
 from services.edge.administration import administration
 from services.edge.caching import Recall
-from services.edge.caller import Identity
 from services.edge.counter import Counter
 from services.edge.door import Door
 from services.edge.forms import AnalyzeForm, FormReader, ImageForm, VerifyForm
+from services.edge.inference import Inference
+from services.edge.intake import Intake
 from services.edge.rates import Rates
-from services.inference import Inference
+from services.identity import Identity
 from services.operators import operator_token
 from services.pipeline.desk import Desk
 from services.readiness import State
@@ -49,7 +50,7 @@ class _FaceSocial:
         self._inference = Inference(self._desk, configuration)
         self._cache = ResultCache(configuration.cache, _redis())
         tags = Tags(Library.open(configuration.models.starter))
-        self._counter = Counter(configuration, Recall(self._cache, tags, configuration))
+        self._counter = Counter(configuration, Recall(self._cache, tags, configuration), intake)
         readiness.follow(self._desk)
         office.open(self._residency, operator_token(home() / "facesocial"))
 
@@ -141,8 +142,10 @@ def _identity(headers: Headers) -> Identity | None:
 
 readiness = _Readiness()
 office = Office(configuration)
+intake = Intake.of(configuration)
+operators = administration(office, configuration, intake)
 FaceSocial: Service[Any] = bentoml.service(name=ENTRY, **inner.OPTIONS)(
-    bentoml.asgi_app(administration(office), path="/")(inner.needing(_FaceSocial, inner.services()))
+    bentoml.asgi_app(operators, path="/")(inner.needing(_FaceSocial, inner.services()))
 )
 rates = Rates(configuration.rates, _redis())
 serve_behind_edge(readiness.state, Door(rates, _identity), configuration.server.cors_origins)

@@ -22,7 +22,7 @@ from facesocial.errors import (
 )
 from models.library import Library
 from models.store import InstalledModel
-from services.edge.caller import Identity
+from services.identity import Identity
 from services.operators import OPERATOR, is_operator
 from services.residency import Look, Order, ProcessReport, Residency, Restate
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from facesocial.errors import ConfigurationError
-from services.edge.caller import Identity
+from services.identity import Identity
 
 FILE: Final = "operator.token"
 

@@ -12,9 +12,12 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
+from facesocial.configuration import Configuration
 from facesocial.errors import FaceSocialError, Unauthenticated
 from services.administration import ModelView, Office, Reloaded, capability_of
-from services.edge.problems import problem, problem_of
+from services.edge.brief import Brief
+from services.edge.intake import Intake
+from services.edge.problems import in_words, problem, problem_of
 from services.edge.reply import request_id
 from services.operators import is_operator
 from services.residency import Load, Look, Order, Recall, Unload
@@ -28,7 +31,9 @@ class Activation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tag: str = Field(min_length=1, max_length=128, description="name and version, as `GET /v1/models` has it")
+    tag: str = Field(
+        pattern=r"^[a-z0-9_.-]+:[a-z0-9]+$", max_length=128, description="name and version, as `GET /v1/models` has it"
+    )
 
 
 class Served(BaseModel):
@@ -73,8 +78,8 @@ class Traces(BaseModel):
     next: None = None
 
 
-def administration(office: Office) -> FastAPI:
-    """The app."""
+def administration(office: Office, configuration: Configuration, intake: Intake) -> FastAPI:
+    """The app, which reads no more of a request than it should."""
 
     def operator(request: Request) -> None:
         if not is_operator(request.headers.get("authorization", ""), office.token):
@@ -85,6 +90,7 @@ def administration(office: Office) -> FastAPI:
     app.include_router(_operators(office), dependencies=[Depends(operator)])
     app.add_exception_handler(FaceSocialError, _refuse)
     app.add_exception_handler(RequestValidationError, _explain)
+    app.add_middleware(Brief, configuration=configuration, intake=intake)  # not around it: BentoML asks for its routes
     return app
 
 
@@ -151,5 +157,4 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _explain(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    detail = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
-    return problem("validation_error", detail, request_id(request))
+    return problem("validation_error", in_words(found), request_id(request))

@@ -7,6 +7,9 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.edge.reply import ROUTE
+from services.edge.routes import OTHER
+
 log = structlog.get_logger(__name__)
 
 
@@ -27,7 +30,7 @@ class Attendance:
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not line.answered:
-                log.info("the client is gone", path=scope["path"])
+                log.info("the client is gone", route=scope.get(ROUTE, OTHER))
                 work.cancel()
             await asyncio.wait({work})
         finally:

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from pydantic import IPvAnyNetwork
 from starlette.types import Scope
 
+from services.identity import Identity
+
 CALLER: Final = "facesocial.caller"
 """Key in the ASGI scope, once the door was passed."""
-
-Role: TypeAlias = Literal["user", "admin", "service"]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A name that was proven, and what it may do."""
-
-    name: str
-    role: Role
 
 
 @dataclass(frozen=True, slots=True)

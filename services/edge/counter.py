@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from facesocial.configuration import MEBIBYTE, Configuration
-from facesocial.errors import InvalidParameter
+from facesocial.configuration import Configuration
 from services.answers import Answer
-from services.deadline import Deadline
 from services.edge.caching import Recall, given_again
+from services.edge.caller import CALLER
 from services.edge.forms import FormReader, FormType
 from services.edge.intake import Intake
 from services.edge.problems import problem_of
 from services.edge.reply import request_id
+from services.edge.timeout import deadline_of
 from services.visit import Visit
 
 log = structlog.get_logger(__name__)
-
-TIMEOUT: Final = "X-Timeout-Ms"
-"""A caller's own deadline, in milliseconds; it only shortens ours."""
 
 
 class Counter:
     """Serves the routes that take a form."""
 
-    def __init__(self, configuration: Configuration, recall: Recall) -> None:
+    def __init__(self, configuration: Configuration, recall: Recall, intake: Intake) -> None:
         self._recall = recall
         self._limits = configuration.limits
         self._most_ms = configuration.server.deadline_ms
-        self._intake = Intake(configuration.admission.body_mib * MEBIBYTE)
+        self._intake = intake
 
     async def serve(
         self, form: FormReader[FormType], answer: Callable[[FormType, Visit], Awaitable[Answer]]
@@ -44,11 +39,11 @@ class Counter:
         """The answer, or the problem that the error is."""
         identity, began = request_id(form.request), time.perf_counter()
         try:
-            visit = Visit(identity, self._deadline(form.request))
-            with self._intake.open() as take:
+            visit = Visit(identity, deadline_of(form.request.headers, self._most_ms))
+            with self._intake.open(form.request.scope[CALLER]) as take:
                 read = await visit.deadline.bound(form.read(self._limits, take))
                 visit = replace(visit, upload_seconds=time.perf_counter() - began)
-                content = await self._content(form.request, read, visit, answer)
+                content = await visit.deadline.bound(self._content(form.request, read, visit, answer))
         except Exception as error:
             refusal = problem_of(error, identity)
             if refusal.status_code == 500:
@@ -68,14 +63,3 @@ class Counter:
         if lookup:
             await self._recall.keep(lookup, result, content)
         return content
-
-    def _deadline(self, request: Request) -> Deadline:
-        """Raises:
-        InvalidParameter: the caller's own is no number of milliseconds.
-        """
-        given = request.headers.getlist(TIMEOUT)
-        if not given:
-            return Deadline.after(self._most_ms / 1000)
-        if len(given) > 1 or not re.fullmatch(r"[1-9][0-9]{0,8}", given[0]):
-            raise InvalidParameter(f"{TIMEOUT}: one whole number of milliseconds, at least 1")
-        return Deadline.after(min(self._most_ms, int(given[0])) / 1000)

@@ -10,14 +10,15 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from facesocial.errors import BadRequest, Unauthenticated, UnsupportedMediaType
-from services.edge.caller import CALLER, Caller, Identity
+from services.edge.caller import CALLER, Caller
 from services.edge.rates import Rates
+from services.identity import Identity
 
 HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 """A name or an address, and a port (RFC 9110, section 7.2); nothing with a path in it."""
 
-COUNTED: Final = "/v1/"
-"""Paths that cost something; probes and pages are free."""
+FREE: Final = frozenset({"/", "/livez", "/healthz", "/readyz"})
+"""Paths that are not counted: probes come from one address all the time."""
 
 NAMED: Final = frozenset({"/metrics", "/schema.json", "/docs.json"})
 """Paths that tell of the service; nobody in particular does not see them."""
@@ -56,7 +57,7 @@ class Door:
         path, identity = scope["path"], self._identify(headers)
         if path in NAMED and not identity:
             raise Unauthenticated("send a token as bearer")
-        if not path.startswith(COUNTED):
+        if path in FREE:
             return {}
         scope[CALLER] = caller = Caller.of(scope, identity)
         allowance = await self._rates.spend(caller, path)

@@ -18,14 +18,21 @@ from facesocial.capabilities import Task
 from facesocial.configuration import LimitSettings
 from facesocial.errors import InvalidParameter
 from services.edge.intake import Take
+from services.edge.problems import in_words
 from services.edge.upload import UploadedFile, read_upload
+
+MOST_TASKS: Final = 16
+"""Named in one request, some twice."""
 
 ImageFile = Annotated[UploadedFile, WithJsonSchema({"type": "file", "format": "image"})]
 """Described to BentoML's client as a file."""
 
 
 def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if isinstance(parts, list) and len(parts) > MOST_TASKS:  # each would become an error of its own
+        raise ValueError(f"at most {MOST_TASKS} tasks")
+    return parts
 
 
 MinScore = Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False, description="default: the model's own")]
@@ -35,12 +42,6 @@ Tasks = Annotated[
     BeforeValidator(_split),
     WithJsonSchema({"type": "string", "description": "comma list of embed, liveness, deepfake, demographics, mesh"}),
 ]
-
-SHOWN: Final = 8
-"""Most problems that an answer lists."""
-
-LONGEST: Final = 64
-"""Most characters of a field's name in an answer: an unknown field has a name of the caller's choice."""
 
 FormType = TypeVar("FormType", bound="Form")
 
@@ -110,9 +111,8 @@ class Form(IODescriptor):  # type: ignore[misc]  # BentoML ships no types
         try:
             checked: Self = cls.model_validate(values)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)[:SHOWN]
-            problems = (f"{'.'.join(map(str, item['loc']))[:LONGEST] or 'form'}: {item['msg']}" for item in found)
-            raise InvalidParameter("; ".join(problems)) from error
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            raise InvalidParameter(in_words(found)) from error
         return checked
 
 

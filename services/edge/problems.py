@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -60,6 +61,12 @@ TITLES: Final[dict[str, str]] = {
 RETRY_SECONDS: Final[dict[str, int]] = {"not_ready": 5, "overloaded": 1}
 """Codes that carry `Retry-After`, and how long where the error does not say."""
 
+SHOWN: Final = 8
+"""Most mistakes that an answer lists."""
+
+LONGEST: Final = 64
+"""Most characters of a field's name in an answer: an unknown field has a name of the caller's choice."""
+
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -95,3 +102,8 @@ def problem_of(error: Exception, request_id: str) -> Response:
 def internal(request_id: str) -> Response:
     """The answer for a defect: nothing of it reaches the caller; the log has it under the request id."""
     return problem("internal", "An unexpected error occurred; the log has it under this request id.", request_id)
+
+
+def in_words(mistakes: Sequence[Mapping[str, Any]]) -> str:
+    """What pydantic found wrong, field by field."""
+    return "; ".join(f"{'.'.join(map(str, one['loc']))[:LONGEST] or 'form'}: {one['msg']}" for one in mistakes[:SHOWN])

@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 REQUEST_ID: Final = "facesocial.request_id"
 """Key in the ASGI scope."""
 
+ROUTE: Final = "facesocial.route"
+"""Key in the ASGI scope: what stands for the path where nobody's words may."""
+
 FOREIGN: Final[dict[int, tuple[str, str]]] = {
     400: ("bad_request", "the request cannot be parsed"),
     404: ("not_found", "there is nothing here"),
@@ -51,10 +54,10 @@ KEPT: Final = ("allow", "vary", "access-control-", "ratelimit-")
 
 
 Tally: TypeAlias = Callable[[str, int, str, float], None]
-"""Counts an answer: path, status, our code of an error or nothing, seconds."""
+"""Counts an answer: route, status, our code of an error or nothing, seconds."""
 
 
-def uncounted(path: str, status: int, code: str, seconds: float) -> None:
+def uncounted(route: str, status: int, code: str, seconds: float) -> None:
     """Counts nothing."""
 
 
@@ -89,27 +92,36 @@ class Reply:
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass on; errors that are not problem+json are replaced whole."""
+        """Pass on; errors that are not problem+json are replaced whole, and a WebSocket that is refused gets one."""
         if self._replaced:
             return
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            ours = headers.get("content-type", "").startswith(MEDIA_TYPE)
+        kind = message["type"].removeprefix("websocket.")
+        if kind == "http.response.start":
+            ours = Headers(raw=message["headers"]).get("content-type", "").startswith(MEDIA_TYPE)
             if message["status"] >= 400 and not ours and self._scope["path"] not in PROBES:
-                await self._replace(message["status"], headers)
+                await self._replace(message["status"], MutableHeaders(scope=message))
                 return
             self._status, self._problem = message["status"], ours
-            headers["X-Request-Id"] = self._scope[REQUEST_ID]
-            if self._unread:
-                headers["Connection"] = "close"  # else the server reads and drops the rest, however long it is
-            for name in ("server", "x-bentoml-request-id"):
-                if name in headers:
-                    del headers[name]
-            for name, value in {**HEADERS, **(STRICT if self._scope.get("scheme") == "https" else {})}.items():
-                headers.setdefault(name, value)
-        elif self._problem and not self._code:
+            self._dress(MutableHeaders(scope=message))
+        elif kind == "http.response.body" and self._problem and not self._code:
             self._code = _code_of(message.get("body", b""))
+        elif kind == "accept":
+            self._status = 101
+        elif kind == "close" and not self.started:
+            await self._replace(404, MutableHeaders())
+            return
         await self._send(message)
+
+    def _dress(self, headers: MutableHeaders) -> None:
+        """What every answer says, and what none says."""
+        headers["X-Request-Id"] = self._scope[REQUEST_ID]
+        if self._unread:
+            headers["Connection"] = "close"  # else the server reads and drops the rest, however long it is
+        for name in ("server", "x-bentoml-request-id"):
+            if name in headers:
+                del headers[name]
+        for name, value in {**HEADERS, **(STRICT if self._scope.get("scheme") in ("https", "wss") else {})}.items():
+            headers.setdefault(name, value)
 
     async def _replace(self, status: int, headers: Headers) -> None:
         code, detail = FOREIGN.get(status, ("internal", "an unexpected error occurred"))
@@ -121,18 +133,18 @@ class Reply:
         self._replaced = True
 
     def finish(self) -> None:
-        """Count it, and one line: the route, never the query or what was sent; none of probes that went well."""
+        """Count it, and one line: the route, never its path or what was sent; none of probes that went well."""
         seconds = time.perf_counter() - self._began
-        status, path = self._status or GONE, self._scope["path"]
-        self._tally(path, status, self._code, seconds)
-        quiet = path in PROBES and status == 200
-        write = log.debug if quiet else log.warning if status >= 500 and path not in PROBES else log.info
+        status, route = self._status or GONE, self._scope[ROUTE]
+        self._tally(route, status, self._code, seconds)
+        quiet = route in PROBES and status == 200
+        write = log.debug if quiet else log.warning if status >= 500 and route not in PROBES else log.info
         why = {"code": self._code} if self._code else {}
         write(
             "request",
             request_id=self._scope[REQUEST_ID],
-            method=self._scope["method"],
-            path=path,
+            method=self._scope.get("method", "WEBSOCKET"),
+            route=route,
             status=status,
             **why,
             ms=round(seconds * 1000, 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 
 OTHER: Final = "other"
@@ -28,10 +29,16 @@ class Routes:
         return next((route for pattern, route in self._patterns if pattern.match(path)), OTHER)
 
 
+NONE: Final = Routes(())
+"""Every path is another."""
+
+
 def paths_of(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[str]:
-    """Of an application and those that are mounted in it."""
+    """Of an application and those mounted in it. FastAPI keeps its own to itself, but describes them."""
     for route in routes:
-        if isinstance(route, Mount):
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            yield from (f"{prefix}{route.path}{path}" for path in route.app.openapi()["paths"])
+        elif isinstance(route, Mount):
             yield from paths_of(route.routes, prefix + route.path)
         elif isinstance(route, Route | WebSocketRoute):
             yield prefix + route.path

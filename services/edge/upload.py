@@ -48,7 +48,9 @@ class Upload:
 
 
 async def read_upload(request: Request, names: tuple[str, ...], limits: LimitSettings, take: Take) -> Upload:
-    """Read the body of `request`; `names` are the fields that must hold files, `take` is asked before more is kept.
+    """Read the body of `request`, and the parameters in its query, whatever form the body has.
+
+    `names` are the fields that must hold files, `take` is asked before more is kept.
 
     Raises:
         PayloadTooLarge: a file over `limits.image_bytes`, or the rest over `limits.form_bytes`.
@@ -58,14 +60,17 @@ async def read_upload(request: Request, names: tuple[str, ...], limits: LimitSet
         Overloaded: there are too many bodies in memory.
     """
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
+    query = _query(request)
     declared = media_type.decode("latin-1").lower()
     if declared == "multipart/form-data":
         upload = await _read_multipart(request, options.get(b"boundary", b""), names, limits, take)
     elif declared == "application/json":
         upload = await _read_json(request, names, limits, take)
     elif declared.startswith("image/") and len(names) == 1:
-        content = await _read_body(request, limits.image_bytes, limits.image_bytes, take)
-        upload = Upload({names[0]: UploadedFile(content, declared)}, _query(request))
+        content = await read_body(request, limits.image_bytes, limits.image_bytes, take)
+        upload = Upload({names[0]: UploadedFile(content, declared)}, {})
+    elif declared.startswith("image/"):
+        raise UnsupportedMediaType("two images come as multipart/form-data or application/json")
     elif declared in NO_FILE:
         raise FileExpected(f"'{names[0]}' must hold a file")
     else:
@@ -73,10 +78,19 @@ async def read_upload(request: Request, names: tuple[str, ...], limits: LimitSet
     for name in names:
         if name not in upload.files or not upload.files[name].content:
             raise FileExpected(f"'{name}' must hold a file")
-    return upload
+    if query.keys() & (upload.fields.keys() | upload.files.keys()):
+        raise BadRequest("a parameter is given twice")
+    return Upload(upload.files, {**upload.fields, **query})
 
 
-async def _read_body(request: Request, most: int, shown: int, take: Take) -> bytes:
+async def read_body(request: Request, most: int, shown: int, take: Take) -> bytes:
+    """At most `most` bytes; `shown` is the limit that a refusal names.
+
+    Raises:
+        PayloadTooLarge: there are more.
+        BadRequest: it ends early.
+        Overloaded: there are too many bodies in memory.
+    """
     body = bytearray()
     async for chunk in _bounded(request, most, shown, take):
         body += chunk
@@ -84,7 +98,7 @@ async def _read_body(request: Request, most: int, shown: int, take: Take) -> byt
 
 
 async def _bounded(request: Request, most: int, shown: int, take: Take) -> AsyncIterator[bytes]:
-    """The body in chunks; `most` bytes are let through, `shown` is the limit the message names."""
+    """The body in chunks, see `read_body`."""
     error = PayloadTooLarge(f"the limit is {shown} bytes")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
@@ -118,7 +132,7 @@ def _value(text: str) -> Any:
 
 async def _read_json(request: Request, names: tuple[str, ...], limits: LimitSettings, take: Take) -> Upload:
     encoded = -(-limits.image_bytes // 3) * 4
-    body = await _read_body(request, encoded * len(names) + limits.form_bytes, limits.image_bytes, take)
+    body = await read_body(request, encoded * len(names) + limits.form_bytes, limits.image_bytes, take)
     if sum(map(body.count, b",[{")) > MAX_JSON:
         raise BadRequest("the body holds more than a file and its parameters")
     try:
@@ -226,6 +240,8 @@ class _Form:
         if self._name in self.files or self._name in self.fields:
             raise BadRequest("a part is given twice")
         self._is_file = self._name in self.names
+        if b"filename" in options and not self._is_file:
+            raise FileExpected(f"a file is expected as {' and '.join(map(repr, self.names))}, not under another name")
         if self._is_file and b"filename" not in options and not self._declared().startswith("image/"):
             raise FileExpected(f"'{self._name}' must hold a file")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final, TypeAlias
@@ -12,12 +13,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facesocial.errors import FaceSocialError
+from facesocial.errors import BadRequest, FaceSocialError
 from services.edge.problems import problem, problem_of
-from services.edge.reply import FOREIGN, REQUEST_ID, Reply, Tally, identify, uncounted
+from services.edge.reply import FOREIGN, REQUEST_ID, ROUTE, Reply, Tally, identify, uncounted
+from services.edge.routes import NONE, Routes
 from services.readiness import State
 
 log = structlog.get_logger(__name__)
+
+UNSAID: Final = re.compile(r"[\x00-\x20\x7f]")
+"""In a path. To Starlette `/metrics` and a line break is `/metrics`, to whoever compares it is not."""
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Nothing here takes another one."""
@@ -46,6 +51,7 @@ class Edge:
         pages: what is answered here, by path.
         admit: who is let in.
         origins: sites whose pages may call us from a browser.
+        routes: what paths are called.
         tally: counts the answers.
     """
 
@@ -55,19 +61,21 @@ class Edge:
         pages: Mapping[str, ASGIApp],
         admit: Admit = everybody,
         origins: Sequence[str] = (),
+        routes: Routes = NONE,
         tally: Tally = uncounted,
     ) -> None:
         self._app = app
         self._pages = pages
         self._admit = admit
+        self._routes = routes
         self._tally = tally
         self._shared = _shared(self._answer, origins) if origins else self._answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer `pages` ourselves, pass on the rest."""
-        if scope["type"] != "http":
+        """Answer `pages` ourselves, pass on the rest; a handshake that is refused gets an answer like any other."""
+        if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
-        scope[REQUEST_ID] = identify(scope)
+        scope[REQUEST_ID], scope[ROUTE] = identify(scope), self._routes.name(scope["path"])
         reply = Reply(scope, receive, send, self._tally)
         try:
             await self._shared(scope, reply.receive, reply.send)
@@ -80,14 +88,17 @@ class Edge:
             reply.finish()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in METHODS:
+        if scope["type"] == "http" and scope["method"] not in METHODS:
             return await not_allowed(scope, METHODS)(scope, receive, send)
         try:
+            if UNSAID.search(scope["path"]):
+                raise BadRequest("a path holds no control characters")
             added = await self._admit(scope)
         except FaceSocialError as refusal:
             await problem_of(refusal, scope[REQUEST_ID])(scope, receive, send)
         else:
-            await self._pages.get(scope["path"], self._app)(scope, receive, _adding(added, send))
+            page = self._pages.get(scope["path"], self._app) if scope["type"] == "http" else self._app
+            await page(scope, receive, _adding(added, send))
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:

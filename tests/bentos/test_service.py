@@ -185,6 +185,6 @@ def test_the_log_tells_nothing_of_what_was_sent(detecting_service: Any) -> None:
         client.get("/v1/models", headers={"X-Request-Id": "the-last-line"})
     log = written(detecting_service, "the-last-line")
     (line,) = [json.loads(line) for line in log.splitlines() if "find-this-line" in line]
-    assert line["path"] == "/v1/detect"
+    assert line["route"] == "/v1/detect"
     assert "hunter2" not in log
     assert base64.b64encode(image[:30]).decode()[:20] not in log

@@ -19,8 +19,9 @@ from services.edge.caching import Recall
 from services.edge.caller import CALLER, Caller
 from services.edge.counter import Counter
 from services.edge.forms import FormReader, ImageForm
+from services.edge.inference import Inference
+from services.edge.intake import Intake
 from services.edge.reply import REQUEST_ID
-from services.inference import Inference
 from tests.pictures import plain
 from tests.services.desks import gated_desk
 
@@ -47,7 +48,9 @@ class Front:
         self.cache = ResultCache(self.configuration.cache)
         self.tag = "a:1"
         library: Any = SimpleNamespace(serving=lambda: {Capability.DETECTION: SimpleNamespace(tag=self.tag)})
-        self.counter = Counter(self.configuration, Recall(self.cache, Tags(library), self.configuration))
+        self.counter = Counter(
+            self.configuration, Recall(self.cache, Tags(library), self.configuration), Intake.of(self.configuration)
+        )
         self.inference = Inference(self.desk, self.configuration)
 
     async def detect(

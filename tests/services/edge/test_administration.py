@@ -15,6 +15,7 @@ from models.library import Library
 from models.store import Store
 from services.administration import Office
 from services.edge.administration import administration
+from services.edge.intake import Intake
 from services.edge.problems import MEDIA_TYPE
 from services.edge.wrapper import Edge
 from services.residency import Load, Look, Order, ProcessReport, Restate, Unload
@@ -58,9 +59,10 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     monkeypatch.setenv("FACESOCIAL_CONFIGURATION", str(tmp_path / "configuration.yaml"))
     (tmp_path / "configuration.yaml").write_text("")
-    office = Office(Configuration(), Library(Store(tmp_path)))
+    configuration = Configuration()
+    office = Office(configuration, Library(Store(tmp_path)))
     office.open(residency, "secret")
-    transport = httpx.ASGITransport(Edge(administration(office), {}))
+    transport = httpx.ASGITransport(Edge(administration(office, configuration, Intake.of(configuration)), {}))
     headers = {"Authorization": "Bearer secret"}
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:3000", headers=headers) as client:
         yield client

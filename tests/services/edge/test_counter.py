@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from services.cache import tags
-from services.edge.caller import Caller, Identity
-from services.edge.counter import TIMEOUT
+from services.edge.caller import Caller
+from services.edge.timeout import TIMEOUT
+from services.identity import Identity
 from tests.pictures import plain
 from tests.services.edge.counters import HERE, Front
 
@@ -89,6 +90,23 @@ async def test_a_deadline_that_is_none_is_422_before_anything_is_read(front: Cal
     response = await front().detect(receive=receive, headers=((TIMEOUT, given.encode().decode("latin-1")),))
     assert (response.status_code, said(response)["code"]) == (422, "validation_error")
     assert TIMEOUT in said(response)["detail"]
+
+
+@pytest.mark.parametrize("step", ["find", "keep"])
+async def test_r15_a_cache_that_does_not_answer_is_waited_for_no_longer(
+    front: Callable[..., Front], gated: Any, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    async def silent(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    service = front()
+    gated.gate.set()
+    assert (await service.detect()).status_code == 200
+    monkeypatch.setattr(service.cache, step, silent)
+    began = time.monotonic()
+    response = await service.detect(headers=((TIMEOUT, "100"),), query="max_faces=7")
+    assert (response.status_code, time.monotonic() - began < 5) == (504, True)
+    assert service.counter._intake.held == 0
 
 
 async def test_two_deadlines_are_422(front: Callable[..., Front]) -> None:

@@ -9,10 +9,10 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from facesocial.configuration import RateSettings
-from services.edge.caller import Identity
 from services.edge.door import Door
 from services.edge.rates import Rates
 from services.edge.wrapper import Edge
+from services.identity import Identity
 
 pytestmark = pytest.mark.unit
 
@@ -40,10 +40,11 @@ async def test_e_the_fourth_is_refused_and_told_when(client: httpx.AsyncClient) 
     assert response.headers["ratelimit-remaining"] == "0"
 
 
-async def test_probes_and_pages_are_free(client: httpx.AsyncClient) -> None:
+async def test_probes_are_free_and_what_is_not_there_is_not(client: httpx.AsyncClient) -> None:
+    """Who looks for what may be there is counted like anybody."""
     for _ in range(9):
         assert (await client.get("/livez")).status_code == 200
-        assert (await client.get("/docs")).status_code == 200
+    assert [(await client.get(f"/guess-{number}")).status_code for number in range(4)] == [200, 200, 200, 429]
 
 
 async def test_e_a_proven_name_has_a_bucket_of_its_own(client: httpx.AsyncClient) -> None:

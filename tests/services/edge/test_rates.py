@@ -10,8 +10,9 @@ import pytest
 
 from facesocial.configuration import RateSettings
 from facesocial.errors import RateLimited
-from services.edge.caller import Caller, Identity
+from services.edge.caller import Caller
 from services.edge.rates import Rates
+from services.identity import Identity
 
 pytestmark = pytest.mark.unit
 

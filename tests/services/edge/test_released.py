@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.edge.attendance import Attendance
-from services.edge.counter import TIMEOUT
+from services.edge.timeout import TIMEOUT
 from tests.pictures import plain
 from tests.services.edge.counters import Front, whole
 from tests.vram_policy.fakes import FakeModel

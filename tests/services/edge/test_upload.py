@@ -46,6 +46,28 @@ async def test_raw_image_with_query(send: Sender) -> None:
     assert upload.fields == {"max_faces": 3, "tasks": "embed,mesh"}
 
 
+async def test_parameters_in_the_query_count_whatever_the_body_is(send: Sender) -> None:
+    """Else `?liveness=true` beside a form would look as if it had been checked."""
+    body = form(part("image", b"x", "a.jpg"), part("tasks", b"embed"))
+    upload = await read(send(MULTIPART, body, "liveness=true&max_faces=3")[0])
+    assert upload.fields == {"tasks": "embed", "liveness": True, "max_faces": 3}
+    encoded = json.dumps({"image": base64.b64encode(b"abcd").decode()}).encode()
+    assert (await read(send("application/json", encoded, "max_faces=3")[0])).fields == {"max_faces": 3}
+    for query in ("tasks=mesh", "image=x"):
+        with pytest.raises(BadRequest, match="twice"):
+            await read(send(MULTIPART, body, query)[0])
+
+
+async def test_a_file_under_another_name_is_told_its_name(send: Sender) -> None:
+    with pytest.raises(FileExpected, match="expected as 'image', not under another"):
+        await read(send(MULTIPART, form(part("file", bytes(2000), "a.jpg")))[0])
+
+
+async def test_two_images_do_not_come_as_a_body(send: Sender) -> None:
+    with pytest.raises(UnsupportedMediaType, match="two images come as"):
+        await read(send("image/png", b"x")[0], ("image_a", "image_b"))
+
+
 async def test_json(send: Sender) -> None:
     body = json.dumps({"image": base64.b64encode(b"abcd").decode(), "max_faces": 3, "tasks": None}).encode()
     upload = await read(send("application/json; charset=utf-8", body)[0])

@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.edge.problems import MEDIA_TYPE
 from services.edge.reply import HEADERS
+from services.edge.routes import Routes
 from services.edge.wrapper import Edge, probes
 from services.readiness import State
 
@@ -45,7 +46,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(Edge(application, probes(state)))
+    transport = httpx.ASGITransport(Edge(application, probes(state), routes=Routes(["/read"])))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
         yield client
 
@@ -185,8 +186,8 @@ async def test_one_line_a_request_without_what_was_sent(client: httpx.AsyncClien
     with structlog.testing.capture_logs() as lines:
         await client.post("/read?token=hunter2", content=b"secret body")
     (line,) = lines
-    assert line.keys() == {"event", "log_level", "request_id", "method", "path", "status", "ms"}
-    assert (line["method"], line["path"], line["status"]) == ("POST", "/read", 200)
+    assert line.keys() == {"event", "log_level", "request_id", "method", "route", "status", "ms"}
+    assert (line["method"], line["route"], line["status"]) == ("POST", "/read", 200)
     assert "hunter2" not in str(line)
 
 

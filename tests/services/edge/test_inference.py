@@ -18,8 +18,8 @@ from facesocial.configuration import Configuration, LimitSettings
 from facesocial.errors import DeadlineExceeded, InvalidParameter, UnsupportedMediaType
 from services.deadline import Deadline
 from services.edge.forms import ImageForm, VerifyForm
+from services.edge.inference import Inference
 from services.edge.upload import UploadedFile
-from services.inference import Inference
 from services.visit import Visit
 from tests.pictures import noise, plain
 from tests.services.desks import gated_desk
