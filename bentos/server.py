@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from _bentoml_sdk import Service
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
@@ -29,6 +30,8 @@ from services.edge.pickles import WithoutPickles
 from services.edge.routes import Routes, paths_of
 from services.edge.wrapper import Admit, Edge, everybody, nothing, probes
 from services.readiness import State
+
+log = structlog.get_logger(__name__)
 
 REPLACED: Final = (TimeoutMiddleware, RunnerTrafficMetricsMiddleware)
 """Of BentoML's: its timer outlives its request, 730 bytes each, for all of `traffic.timeout`. See `answered`, too."""
@@ -116,6 +119,7 @@ def keep_inner_services_to_the_end() -> None:
             if not port.is_unix:  # every child has inherited it: who called now would wait for an answer in vain
                 port.shutdown(socket.SHUT_RDWR)
         *inner, edge = self.watchers  # BentoML adds the edge last
+        log.info("stopping: what is under way is answered", seconds=edge.graceful_timeout)
         for watcher in (edge, *inner):
             await watcher._stop(close_output_streams)  # noqa: SLF001 — `stop` wants the lock that our caller holds
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import bentoml
@@ -51,7 +53,7 @@ class _FaceSocial:
         self._cache = ResultCache(configuration.cache, _redis())
         tags = Tags(Library.open(configuration.models.starter))
         self._counter = Counter(configuration, Recall(self._cache, tags, configuration), intake)
-        readiness.follow(self._desk)
+        readiness.follow(self._desk, self._losses)
         office.open(self._residency, operator_token(home() / "facesocial"))
 
     @bentoml.on_shutdown
@@ -97,6 +99,12 @@ class _FaceSocial:
         """Whether the largest faces of two images are the same person's."""
         return await self._counter.serve(form, self._inference.verify)
 
+    def _losses(self) -> tuple[str, ...]:
+        """What is gone, and requests are answered without."""
+        lost = {"rates: Redis is away, each process counts for itself": rates.alone}
+        lost["cache: Redis is away, or not to be used"] = self._cache.away
+        return tuple(words for words, true in lost.items() if true)
+
     async def _one_task(self, form: FormReader[ImageForm], task: Task) -> Response:
         return await self._counter.serve(form, lambda read, visit: self._inference.analyze(read, (task,), visit))
 
@@ -106,14 +114,18 @@ class _Readiness:
 
     def __init__(self) -> None:
         self._desk: Desk | None = None
+        self._losses: Callable[[], tuple[str, ...]] = tuple
 
-    def follow(self, desk: Desk) -> None:
-        """From now on the desk knows."""
-        self._desk = desk
+    def follow(self, desk: Desk, losses: Callable[[], tuple[str, ...]]) -> None:
+        """From now on the desk knows, and `losses` of what is beside it."""
+        self._desk, self._losses = desk, losses
 
     async def state(self) -> State:
         """Whether requests can be answered, and why not."""
-        return await self._desk.state() if self._desk else State(ready=False, reasons=("starting",))
+        if not self._desk:
+            return State(ready=False, reasons=("starting",))
+        now = await self._desk.state()
+        return replace(now, degraded=(*now.degraded, *self._losses()))
 
 
 def _parts(entry: object) -> tuple[Desk, Residency]:

@@ -93,6 +93,11 @@ class ResultCache:
         """What came of it so far."""
         return Counts(**self._counter)
 
+    @property
+    def away(self) -> bool:
+        """Whether the store could not be used when it was last asked."""
+        return self._away_until is not None
+
     async def find(self, question: Question) -> Lookup:
         """The answer that was given to this question before, if it is still there."""
         if not self._settings.enabled:

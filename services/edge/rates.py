@@ -89,6 +89,11 @@ class Rates:
             left.append(allowance)
         return min(left, key=lambda allowance: allowance.remaining, default=None)
 
+    @property
+    def alone(self) -> bool:
+        """Whether there should be a Redis and, when it was last asked, was none: each process counts for itself."""
+        return self._away_until is not None
+
     async def aclose(self) -> None:
         """Hang up on Redis."""
         if self._pool:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from services.edge.problems import MEDIA_TYPE, problem
+from services.edge.problems import MEDIA_TYPE, internal, problem
 
 log = structlog.get_logger(__name__)
 
@@ -124,10 +124,10 @@ class Reply:
             headers.setdefault(name, value)
 
     async def _replace(self, status: int, headers: Headers) -> None:
-        code, detail = FOREIGN.get(status, ("internal", "an unexpected error occurred"))
+        identity = self._scope[REQUEST_ID]
+        answer = problem(*FOREIGN[status], identity) if status in FOREIGN else internal(identity)
         if status == 400 and "access-control-request-method" in Headers(scope=self._scope):
-            detail = "pages of this site may not ask so: the origin, the method or a header is not allowed"
-        answer = problem(code, detail, self._scope[REQUEST_ID])
+            answer = problem("bad_request", "pages of this site may not ask so: origin, method or header", identity)
         answer.headers.update({name: value for name, value in headers.items() if name.startswith(KEPT)})
         await answer(self._scope, self._receive, self.send)
         self._replaced = True

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facesocial.errors import BadRequest, FaceSocialError
-from services.edge.problems import problem, problem_of
+from services.edge.problems import internal, problem, problem_of
 from services.edge.reply import FOREIGN, REQUEST_ID, ROUTE, Reply, Tally, identify, uncounted
 from services.edge.routes import NONE, Routes
 from services.readiness import State
@@ -83,7 +83,7 @@ class Edge:
             log.exception("unhandled", request_id=scope[REQUEST_ID])
             if reply.started:
                 raise
-            await problem("internal", "an unexpected error occurred", scope[REQUEST_ID])(scope, receive, reply.send)
+            await internal(scope[REQUEST_ID])(scope, receive, reply.send)
         finally:
             reply.finish()
 

@@ -68,7 +68,7 @@ class Turns:
             return
         ahead = len(queue.waiting)
         if ahead >= queue.room:
-            words = f"{ahead} {cost} requests wait already: this would be number {ahead + 1} in the queue"
+            words = f"no room for another {cost} request: this would be number {ahead + 1} in the queue"
             raise Overloaded(words, self._retry_after(queue))
         turn = asyncio.get_running_loop().create_future()
         queue.waiting.append(turn)

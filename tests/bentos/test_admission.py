@@ -63,7 +63,7 @@ async def test_r14_the_third_is_told_where_it_would_stand(callers: Callers, gate
     for response in await asyncio.gather(*(callers.call(103 + n) for n in range(10))):
         assert (response.status_code, response.json()["code"]) == (503, "overloaded")
         assert int(response.headers["retry-after"]) >= 1
-        assert response.json()["detail"] == ("1 light requests wait already: this would be number 2 in the queue")
+        assert response.json()["detail"] == ("no room for another light request: this would be number 2 in the queue")
     assert gate.nobody_else()
     gate.open()
     assert [response.status_code for response in await asyncio.gather(first, second)] == [200, 200]

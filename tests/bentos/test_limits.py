@@ -127,3 +127,19 @@ def test_s3_urls_disturb_no_other_connection(limited: Service, store: Redis) -> 
     assert pings
     assert all(pings)
     assert seen == {urlsplit(limited.url).port}, "it calls nobody"
+
+
+def test_r31_without_redis_it_is_ready_and_says_that_each_process_counts_for_itself(
+    limited: Service, store: Redis
+) -> None:
+    with caller(limited, 240) as client:
+        before = client.get("/readyz").json()["degraded"]
+        store.stop()
+        assert client.get("/v1/models").headers["ratelimit-remaining"] == str(PER_ADDRESS - 1)
+        ready = client.get("/readyz").json()
+        assert ready["degraded"] == [*before, "rates: Redis is away, each process counts for itself"]
+        assert not any("Redis" in reason for reason in ready["reasons"])
+        store.restart()
+        time.sleep(1.1)
+        assert client.get("/v1/models").status_code == 200
+        assert client.get("/readyz").json()["degraded"] == before

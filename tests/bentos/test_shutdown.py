@@ -58,4 +58,6 @@ async def test_r19_r21_sigterm_with_six_under_way_and_a_connection_kept_alive(tm
             _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=GRACE_S)
             assert alive == []
             assert time.monotonic() - answered < GRACE_S
-        assert b"Traceback" not in service.log.read_bytes()
+        log = service.log.read_bytes()
+        assert log.count(b"stopping: what is under way is answered") == 1
+        assert b"Traceback" not in log

@@ -113,7 +113,7 @@ async def test_r14_the_next_is_told_at_once_and_where_it_would_stand() -> None:
     assert (first.inside, second.inside) == (True, False)
     for other in others:
         assert other.refusal
-        assert str(other.refusal) == "1 light requests wait already: this would be number 2 in the queue"
+        assert str(other.refusal) == "no room for another light request: this would be number 2 in the queue"
         assert other.refusal.retry_after == 1
     assert house.gauge == {LIGHT: 1, HEAVY: 0}
     await house.close()
