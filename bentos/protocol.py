@@ -149,13 +149,7 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
     Raises:
         ConfigurationError: a file is no PEM, or the key is not the certificate's or has a password.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
-        context.load_cert_chain(tls.certificate, tls.key, password="")  # never ask a terminal for one
-        if tls.client_ca:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(tls.client_ca)
-    except OSError as error:  # SSLError is one
-        raise ConfigurationError(f"server.tls: certificate, key or client_ca cannot be used: {error}") from error
-    return context
+        return tls.context()
+    except ValueError as error:
+        raise ConfigurationError(f"server.tls.{error}") from error

@@ -8,12 +8,12 @@ from facesocial.configuration.edge import (
     RateSettings,
     RedisSettings,
     ServerSettings,
-    TlsSettings,
     VideoSettings,
 )
 from facesocial.configuration.file import FILE_VARIABLE, find_file, load_configuration
 from facesocial.configuration.section import MEBIBYTE
 from facesocial.configuration.template import template
+from facesocial.configuration.tls import TlsSettings
 from facesocial.configuration.tree import Configuration, LoggingSettings
 
 __all__ = [

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, FilePath, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, model_validator
 
 from facesocial.configuration.section import MEBIBYTE, Section
-
-
-def _absolute(file: Path) -> Path:
-    if not file.is_absolute():
-        raise ValueError("must be a full path: workers run in another folder")
-    return file
+from facesocial.configuration.tls import TlsSettings
 
 
 def _someone(network: IPvAnyNetwork) -> IPvAnyNetwork:
     if network.prefixlen == 0:
         raise ValueError("would trust everyone")
     return network
-
-
-PemFile: TypeAlias = Annotated[FilePath, AfterValidator(_absolute)]
-
-
-class TlsSettings(Section):
-    """HTTPS, TLS 1.3 or later. Full paths of PEM files."""
-
-    certificate: PemFile = Field(description="ours, then those between it and the root")
-    key: PemFile = Field(description="of the certificate; without a password")
-    client_ca: PemFile | None = Field(default=None, description="who signs clients; named: no client without")
 
 
 class ServerSettings(Section):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -96,7 +96,7 @@ def _refuse_unknown_variables() -> None:
 def _explain(location: Location, message: str, file: Path | None, places: Places) -> str:
     keys = tuple(str(part) for part in location)
     where = _variable(keys) or _line(keys, file, places)
-    return f"{where}: {'.'.join(keys) or 'configuration'}: {message}{_allowed(keys)}"
+    return f"{where}: {'.'.join(keys) or 'configuration'}: {message.removeprefix('Value error, ')}{_allowed(keys)}"
 
 
 def _variable(keys: tuple[str, ...]) -> str | None:
@@ -117,9 +117,10 @@ def _allowed(keys: tuple[str, ...]) -> str:
         field = section.model_fields.get(key)
         if field is None:
             return f" (allowed here: {', '.join(section.model_fields)})"
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        kind = next(iter(get_args(field.annotation)), field.annotation)  # the first of `TlsSettings | None`
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             return f" (allowed: {range_of(field)})" if range_of(field) else ""
-        section = field.annotation
+        section = kind
     return ""
 
 

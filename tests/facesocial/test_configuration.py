@@ -68,18 +68,6 @@ def test_wrong_values_are_explained(write, text: str, words: list[str]) -> None:
     assert [word for word in words if word not in str(refused.value)] == []
 
 
-def test_tls_by_variables_and_without(write, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    """Files named one by one, in the file or by variable; `null` takes TLS away again."""
-    pem = str(Path(__file__))
-    text = f"server:\n  tls: {{certificate: {pem}, key: {pem}}}\n"
-    monkeypatch.setenv("FACESOCIAL__SERVER__TLS__CLIENT_CA", pem)
-    tls = load_configuration(write(text)).server.tls
-    assert tls
-    assert (tls.certificate, tls.client_ca) == (Path(pem), Path(pem))
-    monkeypatch.setenv("FACESOCIAL__SERVER__TLS", "null")
-    assert load_configuration(write(text)).server.tls is None
-
-
 def test_a_cache_that_replicas_share_needs_their_secret(write) -> None:  # type: ignore[no-untyped-def]
     """Which nobody is shown."""
     redis = "redis: {url: 'redis://localhost'}\n"
