@@ -131,5 +131,9 @@ class AdmissionSettings(Section):
     )
     heavy_waiting: int = Field(default=16, ge=0, le=4096)
     body_mib: int = Field(
-        default=256, ge=16, le=65_536, description="of bodies in memory at the same time, all requests together"
+        default=256,
+        ge=16,
+        le=65_536,
+        description="of bodies in memory at the same time, all requests together; at least two of the largest pictures "
+        "as base64",
     )

@@ -17,7 +17,7 @@ from facesocial.configuration.edge import (
     ServerSettings,
     VideoSettings,
 )
-from facesocial.configuration.section import Section
+from facesocial.configuration.section import MEBIBYTE, Section
 
 PREFIX = "FACESOCIAL__"
 
@@ -74,6 +74,18 @@ class Configuration(BaseSettings):
         """Refused, not kept in process: an erasure would not reach what the other processes remember."""
         if self.redis.url and self.cache.enabled and not self.cache.secret:
             raise ValueError("cache.secret: needed where redis.url is set, or set cache.enabled to false")
+        return self
+
+    @model_validator(mode="after")
+    def _largest_request_fits(self) -> Configuration:
+        """Verification has two pictures, and JSON four bytes for three of each."""
+        pictures = 2 * 4 * -(-self.limits.image_bytes // 3)
+        least = -(-(pictures + self.limits.form_bytes) // MEBIBYTE)
+        if self.admission.body_mib < least:
+            raise ValueError(
+                f"admission.body_mib: must be at least {least}: two pictures of limits.image_bytes as base64, and "
+                "limits.form_bytes"
+            )
         return self
 
     @classmethod
