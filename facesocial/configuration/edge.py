@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from facesocial.configuration.section import MEBIBYTE, Section
 from facesocial.configuration.tls import TlsSettings
-
-
-def _someone(network: IPvAnyNetwork) -> IPvAnyNetwork:
-    if network.prefixlen == 0:
-        raise ValueError("would trust everyone")
-    return network
+from facesocial.configuration.values import Network, Origin, PathPrefix, PerMinute, RedisUrl, Secret
 
 
 class ServerSettings(Section):
@@ -27,11 +20,11 @@ class ServerSettings(Section):
     header_timeout_s: int = Field(
         default=10, ge=1, le=60, description="a connection that takes longer to send a request's head is closed"
     )
-    trusted_proxies: tuple[Annotated[IPvAnyNetwork, AfterValidator(_someone)], ...] = Field(
+    trusted_proxies: tuple[Network, ...] = Field(
         default=(), description="addresses or networks whose X-Forwarded-For and -Proto are believed"
     )
     tls: TlsSettings | None = Field(default=None, description="{certificate: FILE, key: FILE, client_ca: FILE or null}")
-    cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")], ...] = Field(
+    cors_origins: tuple[Origin, ...] = Field(
         default=(), description="sites whose pages may call us from a browser: https://app.example.com"
     )
 
@@ -39,15 +32,15 @@ class ServerSettings(Section):
 class RateSettings(Section):
     """Requests a minute, counted over the sixty seconds before each."""
 
-    address: int = Field(default=1000, ge=1, description="from one IP address, or one /64 of IPv6")
-    user: int = Field(default=100, ge=1, description="of one user")
-    admin: int = Field(default=600, ge=1, description="of one administrator")
-    service: int = Field(default=6000, ge=1, description="of one service")
-    endpoints: dict[str, Annotated[int, Field(ge=1)]] = Field(
+    address: PerMinute = Field(default=1000, description="from one IP address, or one /64 of IPv6")
+    user: PerMinute = Field(default=100, description="of one user")
+    admin: PerMinute = Field(default=600, description="of one administrator")
+    service: PerMinute = Field(default=6000, description="of one service")
+    endpoints: dict[PathPrefix, PerMinute] = Field(
         default={"/v1/analyze": 600, "/v1/verify": 600, "/v1/deepfake": 600, "/v1/admin": 120},
         description="of one caller on a path and what lies below it",
     )
-    trusted_networks: tuple[Annotated[IPvAnyNetwork, AfterValidator(_someone)], ...] = Field(
+    trusted_networks: tuple[Network, ...] = Field(
         default=(), description="addresses or networks that are not counted; who calls from there by name is"
     )
 
@@ -55,7 +48,9 @@ class RateSettings(Section):
 class RedisSettings(Section):
     """What several processes or machines share. Without, each has its own."""
 
-    url: SecretStr | None = Field(default=None, description="redis://[:PASSWORD@]HOST:PORT/DB, rediss://…, unix://…")
+    url: RedisUrl | None = Field(
+        default=None, description="redis://[:PASSWORD@]HOST[:PORT][/NUMBER], rediss://…, unix://[:PASSWORD@]/PATH"
+    )
 
 
 class CacheSettings(Section):
@@ -65,9 +60,8 @@ class CacheSettings(Section):
     ttl_s: int = Field(default=300, ge=1, le=600, description="how long an answer is kept")
     megabytes: int = Field(default=64, ge=1, le=4096, description="of each process; Redis has a limit of its own")
     entry_kib: int = Field(default=256, ge=1, le=16_384, description="a longer answer is not kept")
-    secret: SecretStr | None = Field(
+    secret: Secret | None = Field(
         default=None,
-        min_length=32,
         description="32 characters or more, the same for all who share a Redis; null: a new one for each process",
     )
 

@@ -7,14 +7,14 @@ order, `$FACESOCIAL_CONFIGURATION`, `./configuration.yaml`, or the one beside th
 from __future__ import annotations
 
 import os
-import re
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import SettingsError
+from pydantic_settings import EnvSettingsSource, SettingsError
 
 from facesocial.configuration.tree import PREFIX, Configuration
 from facesocial.errors import ConfigurationError
@@ -53,9 +53,10 @@ def load_configuration(file: Path | None = None) -> Configuration:
     try:
         return Configuration(**values)
     except SettingsError as error:
-        field = re.search(r'field "(\w+)"', str(error))
-        name = f"{PREFIX}{field[1].upper() if field else ''}"
-        raise ConfigurationError(f"environment variable {name}…: lists and sections are given as JSON") from error
+        raise ConfigurationError(
+            f"environment variable {_not_json()}: lists and sections are given as JSON, such as "
+            '["https://app.example.com"] and {"port": 3000}'
+        ) from error
     except ValidationError as error:
         problems = [_explain(problem["loc"], problem["msg"], file, places) for problem in error.errors()]
         raise ConfigurationError("\n".join(problems)) from error
@@ -93,10 +94,23 @@ def _refuse_unknown_variables() -> None:
             )
 
 
+def _not_json() -> str:
+    """The variable that cannot be parsed: the one that cannot be when it is the only one. The error has its section."""
+    source = EnvSettingsSource(Configuration)
+    for name, value in dict(source.env_vars).items():
+        source.env_vars = {name: value}
+        try:
+            source()
+        except SettingsError:
+            return name.upper()
+    return f"{PREFIX}…"
+
+
 def _explain(location: Location, message: str, file: Path | None, places: Places) -> str:
-    keys = tuple(str(part) for part in location)
+    keys = tuple(str(part) for part in location if part != "[key]")  # a table's key is itself wrong
     where = _variable(keys) or _line(keys, file, places)
-    return f"{where}: {'.'.join(keys) or 'configuration'}: {message.removeprefix('Value error, ')}{_allowed(keys)}"
+    allowed = _allowed(keys) if len(keys) == len(location) else ""
+    return f"{where}: {'.'.join(keys) or 'configuration'}: {message.removeprefix('Value error, ')}{allowed}"
 
 
 def _variable(keys: tuple[str, ...]) -> str | None:
@@ -125,9 +139,11 @@ def _allowed(keys: tuple[str, ...]) -> str:
 
 
 def range_of(field: FieldInfo) -> str:
-    """The range of a number, such as `1 to 65535`; empty when it has none."""
-    low = next((item.ge for item in field.metadata if hasattr(item, "ge")), None)
-    high = next((item.le for item in field.metadata if hasattr(item, "le")), None)
+    """The range of a number, or of those in a table, such as `1 to 65535`; empty when it has none."""
+    inner = [FieldInfo.from_annotation(kind).metadata for kind in get_args(field.annotation)]
+    metadata = [*field.metadata, *chain.from_iterable(inner)]
+    low = next((item.ge for item in metadata if hasattr(item, "ge")), None)
+    high = next((item.le for item in metadata if hasattr(item, "le")), None)
     return f"{low} to {high}" if low is not None and high is not None else ""
 
 

@@ -38,6 +38,7 @@ class Configuration(BaseSettings):
         env_prefix=PREFIX,
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
+        hide_input_in_errors=True,  # it may be a password
     )
 
     environment: Literal["development", "production"] = "development"

@@ -44,6 +44,25 @@ def test_check_refuses_with_one_message(tmp_path: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
+def test_check_tries_what_it_can(tmp_path: Path) -> None:
+    """A line for each thing that would fail later, without the password."""
+    (tmp_path / "empty.pem").touch()
+    files = json.dumps({name: str(tmp_path / "empty.pem") for name in ("certificate", "key")})
+    run = facesocial(
+        "config",
+        "check",
+        folder=tmp_path,
+        FACESOCIAL__SERVER__TLS=files,
+        FACESOCIAL__REDIS__URL="redis://:hunter2@localhost/zero",
+    )
+    assert run.returncode == 1
+    assert [line.partition(": expected")[0].partition(": no ")[0] for line in run.stderr.splitlines()] == [
+        "facesocial: environment variable FACESOCIAL__SERVER__TLS: server.tls: certificate",
+        "environment variable FACESOCIAL__REDIS__URL: redis.url",
+    ]
+    assert "hunter2" not in run.stderr
+
+
 def test_serve_refuses_at_start(tmp_path: Path) -> None:
     """A wrong value never becomes a running service."""
     run = facesocial("serve", folder=tmp_path, FACESOCIAL__CPU__BATCH="0")
