@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+from pydantic import SecretStr
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration
@@ -124,8 +125,15 @@ def publish(resolution: Resolution, environment: dict[str, str]) -> None:
 
 
 def remember(configuration: Configuration, environment: dict[str, str]) -> None:
-    """Keep for the workers what the parent started with: the file may be wrong when one of them starts again."""
-    environment[COPY] = configuration.model_dump_json()
+    """Keep for the workers what the parent started with: the file may be wrong when one of them starts again.
+
+    With its secrets: who may read the environment of a process may read its memory.
+    """
+    environment[COPY] = json.dumps(configuration.model_dump(), default=_plain)
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def remembered(environment: Mapping[str, str]) -> Configuration:

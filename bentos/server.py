@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import stat
@@ -71,6 +72,15 @@ def harden_protocol(server: ServerSettings) -> None:
         initialize(self, app, **{**given, **options[isinstance(app, Edge)]})
 
     Config.__init__ = configured  # type: ignore[method-assign,assignment]
+    if server.tls:
+        logging.getLogger("bentoml.serve").addFilter(_say_https)
+
+
+def _say_https(record: logging.LogRecord) -> bool:
+    """BentoML does not know of our TLS, and would tell that it listens on http."""
+    if isinstance(record.args, tuple):
+        record.args = tuple({"http": "https", "HTTP": "HTTPS"}.get(str(word), word) for word in record.args)
+    return True
 
 
 def confine_supervisor(folder: Path) -> None:

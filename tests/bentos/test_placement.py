@@ -27,7 +27,7 @@ from bentos.placement import (
 )
 from bentos.platform import refuse_unsafe_sockets
 from facesocial.capabilities import Capability
-from facesocial.configuration import Configuration, VramSettings
+from facesocial.configuration import Configuration
 from facesocial.errors import ConfigurationError
 from models.catalogue import load_catalogue
 from vram_policy.choice import Choice
@@ -114,9 +114,17 @@ def test_each_process_sees_its_own_cards() -> None:
 def test_a_worker_can_go_on_with_what_the_parent_started_with() -> None:
     """The file may be wrong when it starts again."""
     environment: dict[str, str] = {}
-    configuration = Configuration(placement="isolated", vram=VramSettings(gpu="simulated:2GiB", residency_s=7))
+    configuration = Configuration.model_validate(
+        {
+            "placement": "isolated",
+            "vram": {"gpu": "simulated:2GiB", "residency_s": 7, "models": {"a": {"zone": "high"}}},
+            "rates": {"trusted_networks": ["10.0.0.0/8"]},
+            "redis": {"url": "redis://:hunter2@localhost:6379/0"},
+            "cache": {"secret": "s" * 32},
+        }
+    )
     remember(configuration, environment)
-    assert remembered(environment) == configuration
+    assert remembered(environment) == configuration, "with its secrets"
     with pytest.raises(ConfigurationError, match="facesocial serve"):
         remembered({})
 

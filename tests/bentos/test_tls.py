@@ -72,6 +72,7 @@ def test_tls_1_3_is_spoken_and_nothing_older(encrypted: Service, certificates: P
     new = caller(certificates)
     with connect(encrypted) as connection, new.wrap_socket(connection, server_hostname="127.0.0.1") as wrapped:
         assert wrapped.version() == "TLSv1.3"
+    assert b"listening on https://127.0.0.1" in encrypted.log.read_bytes()
     old = caller(certificates)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with connect(encrypted) as connection, pytest.raises(OSError, match=r"EOF|ALERT_PROTOCOL_VERSION|reset"):

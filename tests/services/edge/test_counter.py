@@ -133,26 +133,29 @@ async def test_the_deadline_is_of_the_upload_too(front: Callable[..., Front], ga
 
 async def test_bodies_in_memory_are_bounded(front: Callable[..., Front]) -> None:
     """Many slow senders: who wants to keep too much is told to come again; the others go on."""
-    service = front(admission={"body_mib": 16}, limits={"image_bytes": 20 << 20})
+    service = front(admission={"body_mib": 16}, limits={"image_bytes": 4 << 20})
     full, go = asyncio.Event(), asyncio.Event()
-    calls = 0
 
-    async def slow() -> Message:
-        nonlocal calls
-        calls += 1
-        if calls > 2:
-            full.set()
-            await go.wait()
-        return {"type": "http.request", "body": bytes(8 << 20) if calls <= 2 else b"", "more_body": calls <= 2}
+    async def sent(number: int) -> Response:
+        pieces = iter((bytes(4 << 20), b""))
 
-    first = asyncio.create_task(service.detect(receive=slow))
+        async def slow() -> Message:
+            piece = next(pieces)
+            if not piece:
+                if service.counter._intake.held == 16 << 20:
+                    full.set()
+                await go.wait()
+            return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+        return await service.detect(receive=slow, caller=Caller(ip_address(f"192.0.2.{number}")))
+
+    slow = [asyncio.create_task(sent(number)) for number in range(2, 6)]
     await full.wait()
-    assert service.counter._intake.held == 16 << 20
     response = await service.detect()
     assert (response.status_code, said(response)["code"]) == (503, "overloaded")
     assert response.headers["retry-after"] == "1"
     go.set()
-    assert (await first).status_code == 415
+    assert [response.status_code for response in await asyncio.gather(*slow)] == [415] * 4
     assert service.counter._intake.held == 0
 
 
