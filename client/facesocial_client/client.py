@@ -36,6 +36,7 @@ class Client:
         world: time and chance.
 
     Raises:
+        TypeError: an argument is of the wrong type.
         ValueError: an argument makes no sense.
     """
 

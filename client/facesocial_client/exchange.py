@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Final, Generic
 
 import httpx
@@ -28,6 +30,7 @@ class Terms:
     """What holds for all calls of a client; `timeout` in seconds, `retries` after the first attempt.
 
     Raises:
+        TypeError: one of them is of the wrong type.
         ValueError: one of them makes no sense.
     """
 
@@ -37,10 +40,13 @@ class Terms:
     retries: int
 
     def __post_init__(self) -> None:
+        for name, kind in (("url", str), ("token", str | None), ("timeout", Real), ("retries", Integral)):
+            if not isinstance(value := getattr(self, name), kind):
+                raise TypeError(f"{name} cannot be of type {type(value).__name__}")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError("the URL must begin with http:// or https://")
-        if self.timeout <= 0 or self.retries < 0:
-            raise ValueError("the timeout must be positive, and retries not negative")
+        if not 0 < self.timeout < math.inf or self.retries < 0:
+            raise ValueError("the timeout must be positive and finite, and retries not negative")
         if self.token is not None and not TOKEN.fullmatch(self.token):  # else the error of h11 would show it
             raise ValueError("the token is not one that a header can hold")
 

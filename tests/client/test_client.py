@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,8 @@ def test_token_and_base_path(ask: Ask, scene: Scene) -> None:
         {"token": "line\n"},
         {"token": ""},
         {"timeout": 0},
+        {"timeout": math.inf},
+        {"timeout": math.nan},
         {"retries": -1},
     ],
 )
@@ -151,6 +154,25 @@ def test_arguments_that_make_no_sense(kind: type[Client | AsyncClient], argument
     with pytest.raises(ValueError, match=r"^the (URL|token|timeout) ") as caught:
         kind(**{"url": "http://face.test", **arguments})
     assert arguments.get("token") in (None, "") or arguments["token"] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "kind"),
+    [
+        ("url", httpx.URL("http://face.test"), "URL"),
+        ("token", b"hunter2", "bytes"),
+        ("timeout", "5", "str"),
+        ("timeout", None, "NoneType"),
+        ("retries", "3", "str"),
+        ("retries", 1.5, "float"),
+    ],
+)
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_an_argument_of_another_type_is_named(
+    client: type[Client | AsyncClient], argument: str, value: Any, kind: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{argument} cannot be of type {kind}$"):
+        client(**{"url": "http://face.test", argument: value})
 
 
 def test_an_answer_that_is_none(ask: Ask, scene: Scene) -> None:
