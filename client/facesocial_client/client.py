@@ -12,7 +12,7 @@ import httpx
 
 from facesocial_client import questions
 from facesocial_client.exchange import Exchange, Pause, Terms
-from facesocial_client.questions import AnswerType, Image, Patience, Question, Search
+from facesocial_client.questions import AnswerType, Image, Manner, Question, Search
 from facesocial_client.results import Analysis, Detection, Verification
 from facesocial_client.world import World
 
@@ -57,11 +57,13 @@ class Client:
     def detect(self, image: Image, **options: Unpack[Search]) -> Detection:
         """Find faces: box, score and five landmarks each.
 
-        Options, here and below: `min_score` in [0, 1], `max_faces`, and `timeout` in seconds for this call.
+        Options, here and below: `min_score` in [0, 1], `max_faces`, `timeout` in seconds for this call, and `fresh`:
+            the service neither looks for an answer that it remembers nor keeps this one.
 
         Raises:
             FaceSocialError: there is no answer; see `facesocial_client.errors`.
             OSError: the file cannot be read.
+            TypeError: it is not a picture.
         """
         return self._ask(questions.detect(image, **options))
 
@@ -89,9 +91,12 @@ class Client:
         return self._ask(questions.one_task("/v1/demographics", image, **options))
 
     def verify(
-        self, image_a: Image, image_b: Image, *, liveness: bool = False, **options: Unpack[Patience]
+        self, image_a: Image, image_b: Image, *, liveness: bool = False, **options: Unpack[Manner]
     ) -> Verification:
-        """Whether the largest faces of two pictures are the same person's and, if asked, both live."""
+        """Whether the largest faces of two pictures are the same person's and, if asked, both live.
+
+        Of the options, `timeout` and `fresh`.
+        """
         return self._ask(questions.verify(image_a, image_b, liveness=liveness, **options))
 
     def close(self) -> None:
@@ -165,7 +170,7 @@ class AsyncClient:
         return await self._ask(questions.one_task("/v1/demographics", image, **options))
 
     async def verify(
-        self, image_a: Image, image_b: Image, *, liveness: bool = False, **options: Unpack[Patience]
+        self, image_a: Image, image_b: Image, *, liveness: bool = False, **options: Unpack[Manner]
     ) -> Verification:
         """See `Client.verify`."""
         return await self._ask(questions.verify(image_a, image_b, liveness=liveness, **options))

@@ -96,6 +96,8 @@ class Exchange(Generic[AnswerType]):
             headers["Authorization"] = f"Bearer {self._terms.token}"
         if self._question.timeout is not None:
             headers["X-Timeout-Ms"] = str(max(1, int(left * 1000)))
+        if self._question.fresh:
+            headers["Cache-Control"] = "no-store"
         url = self._terms.url.rstrip("/") + self._question.path
         extensions = {"timeout": httpx.Timeout(left).as_dict()}
         if len(self._images) == 1:

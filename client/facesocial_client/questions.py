@@ -15,13 +15,18 @@ Image: TypeAlias = bytes | Path | IO[bytes]
 """A JPEG, PNG or WebP file: its content, where it is, or open for reading in binary mode. Its name is never sent."""
 
 
-class Patience(TypedDict, total=False):
-    """How long one call may take, `timeout` in seconds. The service hears of it and gives up then, too."""
+class Manner(TypedDict, total=False):
+    """How a call goes.
+
+    It may take `timeout` seconds; the service hears of it and gives up then, too. If `fresh`, the service neither looks
+    for an answer that it remembers nor keeps this one.
+    """
 
     timeout: float | None
+    fresh: bool
 
 
-class Search(Patience, total=False):
+class Search(Manner, total=False):
     """Which faces: those that score `min_score` in [0, 1], at most `max_faces`; None is the service's default."""
 
     min_score: float | None
@@ -37,6 +42,7 @@ class Question(Generic[AnswerType]):
     images: Mapping[str, Image]
     parameters: Mapping[str, str]
     timeout: float | None
+    fresh: bool
 
 
 def detect(image: Image, **options: Unpack[Search]) -> Question[Detection]:
@@ -55,10 +61,10 @@ def one_task(path: str, image: Image, **options: Unpack[Search]) -> Question[Ana
     return _of_faces(path, Analysis, image, {}, options)
 
 
-def verify(image_a: Image, image_b: Image, *, liveness: bool, **options: Unpack[Patience]) -> Question[Verification]:
+def verify(image_a: Image, image_b: Image, *, liveness: bool, **options: Unpack[Manner]) -> Question[Verification]:
     """Whether two pictures show the same person."""
-    images = {"image_a": image_a, "image_b": image_b}
-    return Question("/v1/verify", Verification, images, {"liveness": str(liveness).lower()}, options.get("timeout"))
+    images, parameters = {"image_a": image_a, "image_b": image_b}, {"liveness": str(liveness).lower()}
+    return Question("/v1/verify", Verification, images, parameters, options.get("timeout"), options.get("fresh", False))
 
 
 def content(image: Image) -> bytes:
@@ -81,4 +87,5 @@ def _of_faces(
 ) -> Question[AnswerType]:
     given = {"min_score": options.get("min_score"), "max_faces": options.get("max_faces"), **special}
     parameters = {name: str(value) for name, value in given.items() if value is not None}
-    return Question(path, answer, {"image": image}, parameters, options.get("timeout"))
+    timeout, fresh = options.get("timeout"), options.get("fresh", False)
+    return Question(path, answer, {"image": image}, parameters, timeout, fresh)

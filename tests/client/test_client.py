@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message
 
@@ -25,6 +26,7 @@ from facesocial_client import (
     InvalidReply,
     Verification,
 )
+from services.edge.caching import may_be_kept
 from services.edge.forms import AnalyzeForm, VerifyForm
 from services.edge.upload import read_upload
 from tests.client.conftest import Ask, Scene
@@ -123,6 +125,16 @@ def test_what_is_no_picture_is_not_sent(ask: Ask, scene: Scene, image: Any) -> N
     with pytest.raises(FileNotFoundError):
         ask("detect", Path("/nowhere/a.jpg"))
     assert scene.requests == []
+
+
+@pytest.mark.parametrize("arguments", [(route, b"picture") for route in ROUTES] + [("verify", b"one", b"other")])
+def test_a_fresh_answer_is_neither_remembered_nor_kept(ask: Ask, scene: Scene, arguments: tuple[Any, ...]) -> None:
+    scene.outcomes = [refused(429, "rate_limited", "1"), httpx.Response(200, json=ENVELOPE | PAIR | {"faces": []})]
+    ask(*arguments, fresh=True)
+    ask(*arguments, fresh=False)
+    ask(*arguments)
+    kept = [may_be_kept(Headers(dict(sent.headers))) for sent in scene.requests]
+    assert kept == [False, False, True, True]
 
 
 def test_token_and_base_path(ask: Ask, scene: Scene) -> None:
