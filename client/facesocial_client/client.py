@@ -63,7 +63,7 @@ class Client:
         Raises:
             FaceSocialError: there is no answer; see `facesocial_client.errors`.
             OSError: the file cannot be read.
-            TypeError: it is not a picture.
+            TypeError: it is not a picture, or there is no such option.
         """
         return self._ask(questions.detect(image, **options))
 

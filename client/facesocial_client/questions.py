@@ -64,7 +64,7 @@ def one_task(path: str, image: Image, **options: Unpack[Search]) -> Question[Ana
 def verify(image_a: Image, image_b: Image, *, liveness: bool, **options: Unpack[Manner]) -> Question[Verification]:
     """Whether two pictures show the same person."""
     images, parameters = {"image_a": image_a, "image_b": image_b}, {"liveness": str(liveness).lower()}
-    return Question("/v1/verify", Verification, images, parameters, options.get("timeout"), options.get("fresh", False))
+    return _question("/v1/verify", Verification, images, parameters, options, Manner.__optional_keys__)
 
 
 def content(image: Image) -> bytes:
@@ -87,5 +87,17 @@ def _of_faces(
 ) -> Question[AnswerType]:
     given = {"min_score": options.get("min_score"), "max_faces": options.get("max_faces"), **special}
     parameters = {name: str(value) for name, value in given.items() if value is not None}
-    timeout, fresh = options.get("timeout"), options.get("fresh", False)
-    return Question(path, answer, {"image": image}, parameters, timeout, fresh)
+    return _question(path, answer, {"image": image}, parameters, options, Search.__optional_keys__)
+
+
+def _question(
+    path: str,
+    answer: type[AnswerType],
+    images: Mapping[str, Image],
+    parameters: Mapping[str, str],
+    options: Manner,
+    known: frozenset[str],
+) -> Question[AnswerType]:
+    for name in options.keys() - known:  # types bind nobody at run time
+        raise TypeError(f"there is no option {name}; there are {', '.join(sorted(known))}")
+    return Question(path, answer, images, parameters, options.get("timeout"), options.get("fresh", False))

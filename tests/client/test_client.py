@@ -127,6 +127,20 @@ def test_what_is_no_picture_is_not_sent(ask: Ask, scene: Scene, image: Any) -> N
     assert scene.requests == []
 
 
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("option", ["max_face", "liveness"])
+def test_an_option_that_does_not_exist(ask: Ask, scene: Scene, route: str, option: str) -> None:
+    with pytest.raises(TypeError, match=f"no option {option}; there are fresh, max_faces, min_score, timeout$"):
+        ask(route, b"picture", **{option: 1})
+    assert scene.requests == []
+
+
+def test_two_pictures_have_fewer_options(ask: Ask, scene: Scene) -> None:
+    with pytest.raises(TypeError, match=r"no option max_faces; there are fresh, timeout$"):
+        ask("verify", b"one", b"other", max_faces=1)
+    assert scene.requests == []
+
+
 @pytest.mark.parametrize("arguments", [(route, b"picture") for route in ROUTES] + [("verify", b"one", b"other")])
 def test_a_fresh_answer_is_neither_remembered_nor_kept(ask: Ask, scene: Scene, arguments: tuple[Any, ...]) -> None:
     scene.outcomes = [refused(429, "rate_limited", "1"), httpx.Response(200, json=ENVELOPE | PAIR | {"faces": []})]
