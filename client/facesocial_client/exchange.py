@@ -149,7 +149,8 @@ class Exchange(Generic[AnswerType]):
         )
 
     def _failure(self, cause: httpx.RequestError) -> FaceSocialError:
-        error = self._late() if isinstance(cause, httpx.TimeoutException) else ConnectionFailed(f"no answer: {cause}")
+        late, said = isinstance(cause, httpx.TimeoutException), str(cause) or type(cause).__name__
+        error = self._late() if late else ConnectionFailed(f"no answer: {said}")
         error.__cause__ = cause
         return error
 

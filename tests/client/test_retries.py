@@ -115,6 +115,12 @@ def test_a_pause_that_took_too_long(ask: Ask, scene: Scene) -> None:
     assert len(scene.requests) == 1
 
 
+def test_a_failure_without_a_word_has_a_name(ask: Ask, scene: Scene) -> None:
+    scene.outcomes = [httpx.ReadError("")]
+    with pytest.raises(ConnectionFailed, match=r"^no answer: ReadError$"):
+        ask("detect", b"picture")
+
+
 def test_a_port_where_nobody_listens() -> None:
     """Without a fake: what httpx raises is what we wait for."""
     with socket.socket() as taken:
