@@ -30,8 +30,8 @@ class Client:
         timeout: seconds that a call may take with all its attempts and pauses. What would end later is not begun; an
             attempt that runs has what is left for each of its phases (to connect, to send, to hear the next bytes).
         retries: attempts after the first. Asked again is where the service says when (429, 503) or no answer came.
-        verify: who is believed over TLS: the system's authorities, nobody in particular (False), or a context of
-            yours, which may hold a certificate to show.
+        verify: who is believed over TLS: the public authorities (certifi's, or those in `SSL_CERT_FILE`), anybody
+            (False), or a context of yours, which may hold a certificate to show.
         transport: httpx's, for example to a Unix socket.
         world: time and chance.
 

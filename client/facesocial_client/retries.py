@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -21,11 +22,18 @@ def promising(error: FaceSocialError) -> bool:
     """Whether the same request may fare better in a moment.
 
     To ask has no effect on the service, so a request may be sent again when its answer did not come. A 503 without
-    `Retry-After` is meant to last: the model is not installed.
+    `Retry-After` is meant to last: the model is not installed. So is what TLS says of a certificate or a version.
     """
-    if isinstance(error.__cause__, httpx.NetworkError | httpx.RemoteProtocolError):
-        return True
+    cause = error.__cause__
+    if isinstance(cause, httpx.NetworkError | httpx.RemoteProtocolError):
+        return not _refused_by_tls(cause)
     return isinstance(error, RateLimited) or (error.status == 503 and error.retry_after is not None)
+
+
+def _refused_by_tls(cause: httpx.TransportError) -> bool:
+    """Whether one side refused the other; `ssl`'s other kinds of error mean that the connection broke."""
+    inner = cause.__cause__  # httpcore's: what it stands for is its context, for its cause is cut off on the way
+    return inner is not None and type(inner.__context__) in (ssl.SSLError, ssl.SSLCertVerificationError)
 
 
 def backoff(attempt: int, chance: float) -> float:

@@ -88,8 +88,7 @@ def test_the_examples_of_the_readme_run(
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.+?)```", README.read_text("utf-8"), re.DOTALL)
     printed = []
-    for example in examples:
-        assert "http://localhost:3000" in example
+    for example in (example for example in examples if "http://localhost:3000" in example):
         exec(compile(example.replace("http://localhost:3000", service.url), README.name, "exec"), {})
         printed.append(capsys.readouterr().out)
     first, second, third = printed

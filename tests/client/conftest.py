@@ -68,15 +68,16 @@ def scene() -> Scene:
 def ask(request: pytest.FixtureRequest, scene: Scene) -> Iterator[Ask]:
     """`ask(method, *arguments, client={…}, **options)` → what the method of that name answers; of both clients."""
     transport = httpx.MockTransport(scene.answer)
+    usual: dict[str, Any] = {"url": "http://face.test", "transport": transport, "world": scene.world}
 
     def ask_client(method: str, *arguments: Any, client: dict[str, Any] | None = None, **options: Any) -> Any:
-        with Client("http://face.test", **client or {}, transport=transport, world=scene.world) as asked:
+        with Client(**usual | (client or {})) as asked:
             return getattr(asked, method)(*arguments, **options)
 
     async def ask_async_client(
         method: str, *arguments: Any, client: dict[str, Any] | None = None, **options: Any
     ) -> Any:
-        async with AsyncClient("http://face.test", **client or {}, transport=transport, world=scene.world) as asked:
+        async with AsyncClient(**usual | (client or {})) as asked:
             return await getattr(asked, method)(*arguments, **options)
 
     if request.param == "threads":
