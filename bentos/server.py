@@ -106,7 +106,7 @@ def confine_supervisor(folder: Path) -> None:
         metrics.mkdir(exist_ok=True)
         for watcher in watchers:
             watcher.respawn = True
-            watcher.env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+            watcher.env = {**(watcher.env or {}), "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
         initialize(self, watchers, **{**options, **sockets, "check_delay": 1})
 
     Arbiter.__init__ = confined  # type: ignore[method-assign]

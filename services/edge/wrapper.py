@@ -92,7 +92,7 @@ class Edge:
             return await not_allowed(scope, METHODS)(scope, receive, send)
         try:
             if UNSAID.search(scope["path"]):
-                raise BadRequest("a path holds no control characters")
+                raise BadRequest("a path holds neither spaces nor control characters")
             added = await self._admit(scope)
         except FaceSocialError as refusal:
             await problem_of(refusal, scope[REQUEST_ID])(scope, receive, send)

@@ -133,7 +133,8 @@ def arbiter(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.unit
 def test_the_supervisor_looks_every_second_and_listens_in_our_folder(arbiter: dict[str, Any], tmp_path: Path) -> None:
     confine_supervisor(tmp_path)
-    watcher = Watcher("inner", "true", respawn=False)  # as BentoML has it in a container
+    theirs = {"PROMETHEUS_MULTIPROC_DIR": "/home/of/all", "A": "b"}
+    watcher = Watcher("inner", "true", respawn=False, env=theirs)  # as BentoML has it in a container
     Arbiter([watcher], endpoint="tcp://127.0.0.1:1", pubsub_endpoint="tcp://127.0.0.1:2", check_delay=10, sockets=[])
     assert arbiter == {
         "endpoint": f"ipc://{tmp_path}/endpoint",
@@ -142,6 +143,8 @@ def test_the_supervisor_looks_every_second_and_listens_in_our_folder(arbiter: di
         "sockets": [],
     }
     assert watcher.respawn
+    assert watcher.env == {"PROMETHEUS_MULTIPROC_DIR": f"{tmp_path}/prometheus_multiproc_dir", "A": "b"}
+    assert (tmp_path / "prometheus_multiproc_dir").is_dir()
 
 
 @pytest.mark.unit
