@@ -104,6 +104,13 @@ async def test_what_costs_more_has_a_figure_of_its_own(clock: Clock) -> None:
     assert await granted(rates, 20, lambda _: caller(), "/v1/administration") == 9
 
 
+async def test_what_costs_more_is_counted_for_each_caller(clock: Clock) -> None:
+    """Nobody uses an endpoint up for the others, by address or by name."""
+    rates = Rates(RateSettings(endpoints={"/v1/verify": 3}))
+    callers = caller(), caller("198.51.100.1"), caller(identity=USER), caller(identity=Identity("bob", "user"))
+    assert await granted(rates, 40, lambda number: callers[number % 4], "/v1/verify") == 4 * 3
+
+
 async def test_trusted_networks_are_not_counted_but_their_users_are(clock: Clock) -> None:
     rates = Rates(RateSettings.model_validate({"address": 2, "user": 4, "trusted_networks": ["192.0.2.0/24"]}))
     assert await granted(rates, 20, lambda _: caller(), "/v1/analyze") == 20

@@ -6,10 +6,12 @@ import io
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
+import av
 import numpy as np
 import psutil
 import pytest
@@ -79,15 +81,27 @@ def test_applies_no_rotation_that_is_none() -> None:
     assert frames(turned(video(), (0,) * 9))[0].rotation == 0
 
 
-def test_v1_a_file_may_not_name_others() -> None:
-    """V1: even if a playlist got past the first bytes, nothing is opened: no connection reaches the canary."""
+@pytest.mark.parametrize(
+    ("missing", "called"),
+    [((), False), (("io_open",), False), (("protocol_whitelist",), False), (("io_open", "protocol_whitelist"), True)],
+)
+def test_v1_a_file_may_not_name_others(monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...], called: bool) -> None:
+    """V1: even if a playlist got past the first bytes, no connection reaches the canary; each barrier is enough."""
+    opened: Any = av.open
+
+    def without(file: Any, mode: str, container: str, options: dict[str, str], **others: Any) -> Any:
+        assert {"io_open", "protocol_whitelist"} <= {*options, *others}
+        options, others = ({k: v for k, v in of.items() if k not in missing} for of in (options, others))
+        return opened(file, mode, container, options, timeout=0.5, **others)
+
+    monkeypatch.setattr(av, "open", without)
     with socket.create_server(("127.0.0.1", 0)) as canary:
         canary.settimeout(0.2)
         text = PLAYLIST.format(f"http://127.0.0.1:{canary.getsockname()[1]}/a.ts")
         with pytest.raises(VideoUnreadable), open_video(io.BytesIO(text.encode()), "hls", BOUNDS):  # type: ignore[arg-type]
             pass
-        with pytest.raises(TimeoutError):
-            canary.accept()
+        with nullcontext() if called else pytest.raises(TimeoutError):
+            canary.accept()[0].close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(16_000, 16_000), (7680, 7680), (16_000, 64)])

@@ -212,6 +212,7 @@ async def test_the_child_sees_no_secret(monkeypatch: pytest.MonkeyPatch) -> None
             assert process.rlimit(psutil.RLIMIT_AS) == (1 << 30, 1 << 30)
             assert process.rlimit(psutil.RLIMIT_CPU) == (300, 301)
             assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+            assert process.rlimit(psutil.RLIMIT_NOFILE) == (32, 32)
 
 
 @pytest.mark.integration
@@ -249,12 +250,13 @@ def test_the_child_starts_light() -> None:
 
 @pytest.mark.unit
 def test_bounds_hold_a_process() -> None:
-    """Allocation fails, a file ends, a loop is ended by SIGXCPU."""
+    """Allocation fails, a file ends, no more can be opened, a loop is ended by SIGXCPU."""
     bounds = Bounds(pixels=1000, side_min=1, side_max=100, frames=1, seconds=1, decode_s=1, memory=1 << 29)
     code = f"from services.video.messages import Bounds; {bounds!r}.impose()\n"
     code += "try: bytearray(1 << 30)\nexcept MemoryError: print('no memory')\n"
     code += f"import os, sys\nfile = os.memfd_create('x')\nprint(os.pwrite(file, bytes(100_000), 0) == {bounds.room})\n"
+    code += "try: print(len([os.dup(file) for _ in range(40)]))\nexcept OSError: print('no file')\n"
     code += "sys.stdout.flush()\nwhile True: pass"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert run.stdout == "no memory\nTrue\n", run.stderr
+    assert run.stdout == "no memory\nTrue\nno file\n", run.stderr
     assert run.returncode == -signal.SIGXCPU
