@@ -15,16 +15,16 @@ class Redis:
         self.url = f"unix://{self._socket}"
         self.process = self._started()
 
-    def restart(self) -> None:
-        self.process = self._started()
+    def restart(self, *options: str) -> None:
+        self.process = self._started(*options)
 
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self, *options: str) -> subprocess.Popen[bytes]:
         command = ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
-        command += ["--dir", str(self._socket.parent)]  # where a test makes it write after all
+        command += ["--dir", str(self._socket.parent), *options]  # where a test makes it write after all
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while (

@@ -9,17 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
+
+log = structlog.get_logger(__name__)
 
 PATIENCE_S: Final = 0.25
 """How long Redis may take for one command."""
 
 CONNECTIONS: Final = 16
 """To Redis, of one process; who finds none free waits, for so long at most."""
+
+ASK_S: Final = 60.0
+"""Between two questions to a server whether it writes to disk; each new connection asks, too."""
 
 PREFIX: Final = "facesocial:cache:"
 
@@ -143,19 +150,23 @@ class RedisStore:
 
     Args:
         url: redis://, rediss:// or unix://.
+        clock: seconds.
     """
 
-    def __init__(self, url: str) -> None:
-        pool = BlockingConnectionPool.from_url(
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
             timeout=PATIENCE_S,
             socket_timeout=PATIENCE_S,
             socket_connect_timeout=PATIENCE_S,
             retry=Retry(NoBackoff(), 1, (Disconnected,)),  # a connection that an old server closed is not yet a sign
+            redis_connect_func=self._greet,
         )
-        self._redis = Redis.from_pool(pool)
-        self._trusted = False
+        self._redis = Redis.from_pool(self._pool)
+        self._clock = clock
+        self._ask_at = clock() + ASK_S
+        self._blind = False
 
     async def get(self, place: bytes) -> bytes | None:
         """What is there."""
@@ -184,16 +195,38 @@ class RedisStore:
         """Hang up."""
         await self._redis.aclose()
 
+    async def _greet(self, connection: AbstractConnection) -> None:
+        """A new connection may lead to another server than the last one, or to one that was started anew."""
+        await connection.on_connect()
+        await self._ask(connection)
+
     async def _check(self) -> None:
-        if self._trusted:
+        """What we are connected to can be told to write while it runs."""
+        if self._clock() < self._ask_at:
             return
+        connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
-            settings = await self._redis.config_get("save", "appendonly")
-        except ResponseError:
-            settings = {}
-        if settings.get("save") or settings.get("appendonly") == "yes":
-            raise WritesToDisk
-        self._trusted = True
+            await self._ask(connection)
+        finally:
+            await self._pool.release(connection)
+        self._ask_at = self._clock() + ASK_S
+
+    async def _ask(self, connection: AbstractConnection) -> None:
+        """Raises:
+        WritesToDisk: it does.
+        """
+        for name, none in (("save", b""), ("appendonly", b"no")):  # Redis 6 takes one name at a time
+            await connection.send_command("CONFIG", "GET", name)
+            try:
+                found = await connection.read_response()  # as RESP2 or RESP3 have it
+                *_, value = found.values() if isinstance(found, dict) else found
+            except (ResponseError, ValueError):  # forbidden, or not Redis itself: it does not know the name
+                if not self._blind:
+                    log.warning("cannot ask whether this Redis writes to disk")
+                self._blind = True
+                return
+            if value != none:
+                raise WritesToDisk
 
 
 def _size(place: bytes, value: bytes) -> int:

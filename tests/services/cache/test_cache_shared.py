@@ -7,13 +7,17 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
 import pytest
 import structlog
 
 from facesocial.configuration import CacheSettings
 from services.cache import Counts, Question, ResultCache
+from services.cache.cache import RETRY_S
+from services.cache.store import ASK_S, RedisStore
 from tests.redis_server import Redis
+from tests.services.cache.conftest import Clock
 from tests.services.cache.test_cache import VALUE, ask
 
 pytestmark = pytest.mark.integration
@@ -162,7 +166,57 @@ async def test_a_redis_that_writes_to_disk_is_not_used(
     assert told(redis, "keys", "*") == ""
 
 
-async def test_a_redis_that_may_not_be_asked_is_believed(redis: Redis, replica: Replica, question: Question) -> None:
-    told(redis, "acl", "setuser", "default", "-config")
+@pytest.mark.parametrize("noticed", [True, False])
+@pytest.mark.parametrize("options", [("--save", "60 1"), ("--appendonly", "yes")])
+async def test_nor_one_that_begins_to_write_when_it_is_started_anew(
+    redis: Redis, replica: Replica, question: Question, options: tuple[str, str], noticed: bool
+) -> None:
+    """Whether somebody asked while it was away or not; and it is used again when it writes no more."""
     cache = replica()
-    assert [await ask(cache, question) for _ in range(2)] == [False, True]
+    await ask(cache, question)
+    redis.stop()
+    if noticed:
+        assert not await ask(cache, question)
+    redis.restart(*options)
+    until = time.monotonic() + 1.5 * RETRY_S
+    while time.monotonic() < until:
+        assert (await cache.find(question)).place is None
+        await asyncio.sleep(0.1)
+    assert told(redis, "keys", "*") == ""
+    redis.stop()
+    redis.restart()
+    await recovered(cache, question)
+
+
+async def test_nor_one_that_begins_to_write_while_it_runs(redis: Redis, question: Question, clock: Clock) -> None:
+    """It is asked once a minute."""
+    async with aclosing(ResultCache(CacheSettings(secret=SECRET), store=RedisStore(redis.url, clock))) as cache:
+        assert not await ask(cache, question)
+        told(redis, "config", "set", "save", "60 1")
+        clock.now = ASK_S - 1
+        assert await ask(cache, question)
+        clock.now = ASK_S
+        with structlog.testing.capture_logs() as lines:
+            assert not await ask(cache, question)
+        assert [line["reason"] for line in lines] == ["WritesToDisk"]
+        told(redis, "config", "set", "save", "")
+        await recovered(cache, question)
+        told(redis, "config", "set", "appendonly", "yes")
+        clock.now = 2 * ASK_S - 1
+        assert await ask(cache, question)
+        clock.now = 2 * ASK_S
+        assert not await ask(cache, question)
+
+
+async def test_a_redis_that_may_not_be_asked_is_believed(redis: Redis, replica: Replica, question: Question) -> None:
+    """Said once, however often it is started anew."""
+    cache, forbidden = replica(), ("acl", "setuser", "default", "-config")
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            told(redis, *forbidden)
+            assert [await ask(cache, question) for _ in range(2)] == [False, True]
+            redis.stop()
+            redis.restart()
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("warning", "cannot ask whether this Redis writes to disk")
+    ]
