@@ -79,23 +79,84 @@ def test_names_every_inference_route_with_its_bodies(document: dict[str, Any]) -
 
 def test_raw_images_take_their_parameters_from_the_query(document: dict[str, Any]) -> None:
     for path in ROUTES - {"/v1/verify"}:
-        names = {parameter["name"] for parameter in document["paths"][path]["post"]["parameters"]}
+        parameters = document["paths"][path]["post"]["parameters"]
+        names = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
         assert names == {"min_score", "max_faces"} | ({"tasks"} if path == "/v1/analyze" else set())
 
 
+PAGES = {"/metrics", "/docs.json", "/schema.json"}
+ANY = {"200", "400", "405", "415", "500"}
+CALLED = ANY | {"413", "422", "429", "503", "504"}
+ALIAS = {"401", "404", "409"}
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            yield path, operation
+
+
+def test_each_route_has_the_answers_it_can_give_and_no_others(document: dict[str, Any]) -> None:
+    expected = {
+        **dict.fromkeys(ROUTES | {"/v1/models"}, CALLED),
+        **{path: CALLED | (ALIAS if "{alias}" in path else {"401"}) for path in OPERATORS - {"/v1/models"}},
+        **dict.fromkeys(PAGES, ANY | {"401", "429"}),
+        **dict.fromkeys(("/livez", "/healthz"), ANY),
+        "/readyz": ANY | {"503"},
+    }
+    assert {path: set(operation["responses"]) for path, operation in operations(document)} == expected
+
+
+def test_the_codes_of_an_answer_are_the_routes_own(document: dict[str, Any]) -> None:
+    def codes(path: str, method: str, status: str) -> set[str]:
+        described: str = document["paths"][path][method]["responses"][status]["description"]
+        return {words.partition(":")[0] for words in described.split("; ")}
+
+    assert codes("/v1/detect", "post", "413") == {"payload_too_large", "image_too_large"}
+    assert codes("/v1/detect", "post", "503") == {"overloaded", "not_ready", "model_not_installed"}
+    pictures = {"file_expected", "image_truncated", "image_dimensions"}
+    assert codes("/v1/detect", "post", "422") == pictures | {"validation_error"}
+    assert codes("/v1/models", "get", "422") == {"validation_error"}
+    assert codes("/v1/models", "get", "503") == {"overloaded"}
+    assert codes("/v1/admin/vram", "get", "503") == {"overloaded", "not_ready"}
+
+
 def test_describes_answers_and_problems(document: dict[str, Any]) -> None:
-    for path in ROUTES:
-        responses = document["paths"][path]["post"]["responses"]
-        assert {"200", "400", "413", "415", "422", "503", "504"} <= responses.keys()
-        assert "application/json" in responses["200"]["content"]
-        for status, response in responses.items():
-            if status != "200":
+    for path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status != "200" and (path, status) != ("/readyz", "503"):
                 schema = response["content"]["application/problem+json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/Problem"}
-    for path in ("/livez", "/readyz", "/metrics"):
-        assert {"200", "400", "401", "405", "415"} <= document["paths"][path]["get"]["responses"].keys()
+    for path in ROUTES:
+        assert "application/json" in document["paths"][path]["post"]["responses"]["200"]["content"]
     problem = document["components"]["schemas"]["Problem"]
     assert set(problem["required"]) == {"type", "title", "status", "detail", "code", "request_id"}
+
+
+def test_says_when_to_come_again(document: dict[str, Any]) -> None:
+    rates = {f"RateLimit-{name}" for name in ("Limit", "Remaining", "Reset")}
+    for _, operation in operations(document):
+        for status, response in operation["responses"].items():
+            named = {"429": {"Retry-After"} | rates, "503": {"Retry-After"}}.get(status, set())
+            assert response.get("headers", {}).keys() == named
+
+
+def test_says_who_needs_a_token(document: dict[str, Any]) -> None:
+    assert document["components"]["securitySchemes"]["operator"].items() >= {"type": "http", "scheme": "bearer"}.items()
+    wants = {path for path, operation in operations(document) if operation.get("security") == [{"operator": []}]}
+    assert wants == PAGES | (OPERATORS - {"/v1/models"})
+    assert [path for path, operation in operations(document) if "security" in operation and path not in wants] == []
+
+
+def test_every_call_may_bring_a_deadline(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        parameters = [one for one in operation.get("parameters", ()) if one["in"] == "header"]
+        if path.startswith("/v1/"):
+            (deadline,) = parameters
+            assert (deadline["name"], deadline["required"]) == ("X-Timeout-Ms", False)
+            assert deadline["schema"] == {"type": "integer", "minimum": 1, "maximum": 600_000}
+        else:
+            assert parameters == []
 
 
 def test_says_what_may_be_null(document: dict[str, Any]) -> None:

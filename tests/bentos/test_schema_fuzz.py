@@ -1,4 +1,4 @@
-"""R30: the whole OpenAPI document, and every route under every method and name: no 5xx, nothing undocumented.
+"""R30, S5: the whole OpenAPI document, and every route under every method and name: no 5xx, nothing undocumented.
 
 `FACESOCIAL_TEST_EXAMPLES` says how many requests schemathesis makes up for each operation.
 """
@@ -10,9 +10,9 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -31,25 +31,46 @@ CHECKS: Final = (
     "status_code_conformance",
     "content_type_conformance",
     "response_schema_conformance",
+    "response_headers_conformance",
     "unsupported_method",
+    "ignored_auth",
 )
+CONTROLS: Final = ("%0A", "%0D", "%00", "%09", "%7F")
+"""A line break at the end of a path matches `$`."""
 
 
 @pytest.fixture(scope="module")
-def caller(target: Target) -> Iterator[httpx.Client]:
-    """An operator."""
+def operator(target: Target) -> Iterator[httpx.Client]:
+    """Who knows the token."""
     headers = {"Authorization": f"Bearer {target.token}"}
     with httpx.Client(base_url=target.service.url, headers=headers, timeout=60) as client:
         yield client
 
 
+@pytest.fixture(scope="module")
+def document(operator: httpx.Client) -> Mapping[str, Any]:
+    """Its paths."""
+    paths: dict[str, Any] = operator.get("/docs.json").json()["paths"]
+    return paths
+
+
+@pytest.fixture(params=["operator", "nobody"])
+def caller(request: pytest.FixtureRequest, operator: httpx.Client) -> Iterator[httpx.Client]:
+    """One after the other."""
+    if request.param == "operator":
+        yield operator
+    else:
+        with httpx.Client(base_url=operator.base_url, timeout=60) as client:
+            yield client
+
+
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("known", [True, False], ids=["operator", "nobody"])
-def test_r30_schemathesis_finds_nothing(target: Target, caller: httpx.Client, tmp_path: Path, known: bool) -> None:
+def test_r30_schemathesis_finds_nothing(target: Target, operator: httpx.Client, tmp_path: Path, known: bool) -> None:
     """In a process of its own: it is a program, and its hooks are global."""
-    document = tmp_path / "openapi.json"
-    document.write_text(caller.get("/docs.json").text)
-    command = [str(Path(sys.executable).parent / "schemathesis"), "run", str(document), "--url", target.service.url]
+    file = tmp_path / "openapi.json"
+    file.write_text(operator.get("/docs.json").text)
+    command = [str(Path(sys.executable).parent / "schemathesis"), "run", str(file), "--url", target.service.url]
     command += ["--checks", ",".join(CHECKS), "--seed", "30"]
     command += ["--continue-on-failure", "--generation-database", "none", "--warnings", "off", "--no-color"]
     if known:
@@ -61,26 +82,45 @@ def test_r30_schemathesis_finds_nothing(target: Target, caller: httpx.Client, tm
         command, cwd=tmp_path, env={**os.environ, **hooks}, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "19 selected / 19 total" in ran.stdout
+    assert "21 selected / 21 total" in ran.stdout
 
 
-def test_r30_each_route_under_each_method_and_name(caller: httpx.Client) -> None:
-    """8 methods × every route × as it is and changed: what the document says of it, or that there is no such thing."""
-    document = caller.get("/docs.json").json()["paths"]
-    pick, seen = random.Random(30), Counter[int]()
-    for path in (*document, "/docs.json", "/schema.json", "/"):
+def test_r30_each_route_under_each_method_and_name(caller: httpx.Client, document: Mapping[str, Any]) -> None:
+    """8 methods × every route × as it is and changed: what the document says of it, or that there is no such thing.
+
+    Nobody in particular sees nothing of what wants a token, under whatever name.
+    """
+    pick, seen, known = random.Random(30), Counter[int](), "authorization" in caller.headers
+    for path in (*document, "/"):
         real = path.replace("{alias}", "face-detection")
+        secret = not known and any("security" in operation for operation in document.get(path, {}).values())
         for method in METHODS:
-            documented = set(document.get(path, {}).get(method.lower(), {}).get("responses", ()))
+            documented = document.get(path, {}).get(method.lower(), {}).get("responses", {})
+            allowed = documented.keys() | {"400", "404", "405"} | ({"401"} if secret else set())
+            allowed |= {"200"} if method in ("GET", "HEAD") else set()
+            allowed -= {"200"} if secret else set()
             for target in (real.encode(), *changed(pick, real)):
                 response = caller.request(method, "/", extensions={"target": target})
                 seen[response.status_code] += 1
-                allowed = documented | {"400", "404", "405"} | ({"200"} if method in ("GET", "HEAD") else set())
                 assert str(response.status_code) in allowed, (method, target, response.text)
                 if response.status_code >= 400 and method != "HEAD" and target.split(b"?")[0] != b"/readyz":
-                    code(response)
+                    described = documented.get(str(response.status_code), {}).get("description", "")
+                    assert f"{code(response)}: " in described or not described, (method, target, response.text)
     assert caller.get("/readyz").status_code == 200
-    assert {200, 404, 405, 409, 422} <= seen.keys()
+    assert {200, 404, 405, 422, 409 if known else 401} <= seen.keys()
+
+
+def test_r30_s5_a_control_character_in_a_path_is_400(caller: httpx.Client, document: Mapping[str, Any]) -> None:
+    """At its end and in its middle, for every route and page."""
+    for path in (*document, "/"):
+        real = path.replace("{alias}", "face-detection")
+        middle = max(1, len(real) // 2)
+        for method in {"GET", "POST", *(name.upper() for name in document.get(path, ()))}:
+            for control in CONTROLS:
+                for target in (real + control, real[:middle] + control + real[middle:]):
+                    response = caller.request(method, "/", extensions={"target": target.encode()})
+                    assert response.status_code == 400, (method, target, response.text)
+                    assert code(response) == "bad_request"
 
 
 def changed(pick: random.Random, path: str) -> list[bytes]:
