@@ -1,4 +1,4 @@
-"""Bad input over real HTTP (checks F): each its status and code, memory bounded, and the next request works."""
+"""Bad input over real HTTP (checks F, S8–S10): its status and code, memory bounded, and the next request works."""
 
 from __future__ import annotations
 
@@ -184,3 +184,47 @@ def test_r25_a_hundred_chunked_bodies_over_the_limit(client: httpx.Client, resid
     for _ in range(100):
         send_one()
     assert resident() - before < 1 << 20
+
+
+PART = 'Content-Disposition: form-data; name="{}"; filename="x"\r\n\r\nx\r\n'
+TEXT = PART.replace('; filename="x"', "")
+MANY = "".join("--b\r\n" + TEXT.format(number) for number in range(1001)) + "--b--\r\n"
+FORM = "multipart/form-data; boundary=b"
+JSON = "application/json"
+
+MALFORMED: dict[str, tuple[str, str, int]] = {
+    "S8 1 001 parts": (FORM, MANY, 400),
+    "S8 a field twice": (FORM, ("--b\r\n" + PART.format("image")) * 2 + "--b--\r\n", 400),
+    "S8 no file name": (FORM, "--b\r\n" + TEXT.format("image") + "--b--\r\n", 422),
+    "S8 an empty file": (FORM, "--b\r\n" + PART.format("image").replace("x\r\n", "\r\n") + "--b--\r\n", 422),
+    "S9 no boundary": ("multipart/form-data", MANY, 400),
+    "S9 a boundary of 60 kB": ("multipart/form-data; boundary=" + "b" * 60_000, "--b", 400),
+    "S9 a boundary of 100 kB": ("multipart/form-data; boundary=" + "b" * 100_000, "--b", 400),
+    "S9 5 MB of dashes": (FORM, "--b" + "-" * 5_000_000, 422),  # the end of a form without fields
+    "S9 5 MB of dashes before one": (FORM, "-" * 5_000_000 + "--b--\r\n", 400),
+    "S9 a header without a colon": (FORM, "--b\r\nno colon\r\n\r\nx\r\n--b--\r\n", 400),
+    "S10 a depth of 10 000": (JSON, "[" * 10_000, 400),
+    "S10 1e400": (JSON, '{"image": "QUJD", "min_score": 1e400}', 422),
+    "S10 a key twice": (JSON, '{"image": "QUJD", "image": "QUJD"}', 400),
+    "S10 a string of 10 MB": (JSON, '{"image": "' + "?" * 10_000_000 + '"}', 422),
+    "S10 an open string of 10 MB": (JSON, '{"image": "' + "x" * 10_000_000, 400),
+    "S10 NaN": (JSON, '{"image": "QUJD", "min_score": NaN}', 400),
+}
+"""Name → content type, body, status."""
+
+SECONDS = {"S8": 0.2, "S9": 0.1, "S10": 0.2}
+
+
+def quickest(client: httpx.Client, content_type: str, content: bytes, status: int) -> float:
+    """Seconds of the shortest of five requests: on a busy machine one of them is undisturbed."""
+    responses = [client.post("/v1/detect", content=content, headers={"Content-Type": content_type}) for _ in range(5)]
+    assert [response.status_code for response in responses] == [status] * 5, responses[0].text
+    return min(response.elapsed.total_seconds() for response in responses)
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_s8_s9_s10_malformed_bodies(client: httpx.Client, name: str) -> None:
+    """Refused within the seconds of the check, beside those of as many bytes that nobody parses."""
+    content_type, body, status = MALFORMED[name]
+    unparsed = quickest(client, "image/png", bytes(len(body)), 415)
+    assert quickest(client, content_type, body.encode(), status) - unparsed < SECONDS[name.split(maxsplit=1)[0]]

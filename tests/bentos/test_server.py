@@ -8,7 +8,6 @@ import pickle
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -122,36 +121,6 @@ def test_s7_file_names_are_never_echoed(client: httpx.Client, name: str) -> None
         assert response.status_code in (200, 400, 415)
         assert "hunter2" not in response.text
         assert "etc" not in response.text
-
-
-def test_s7_nothing_is_written(client: httpx.Client) -> None:
-    before = {path for path in Path("/tmp").iterdir() if path.stat().st_mtime > time.time() - 1}
-    client.post("/v1/detect", files={"image": ("hunter2.jpg", noise("PNG", 1600, 1200))})
-    new = {path for path in Path("/tmp").iterdir() if path.stat().st_mtime > time.time() - 1} - before
-    assert not any("hunter2" in path.name for path in new)
-
-
-def test_s8_s9_s10_malformed_bodies(client: httpx.Client) -> None:
-    part = 'Content-Disposition: form-data; name="{}"; filename="x"\r\n\r\nx\r\n'
-    many = "".join("--b\r\n" + part.format(n) for n in range(1001)) + "--b--\r\n"
-    twice = ("--b\r\n" + part.format("image")) * 2 + "--b--\r\n"
-    multipart = "multipart/form-data; boundary=b"
-    for content_type, body in [
-        (multipart, many),
-        (multipart, twice),
-        (multipart, "--b\r\nno colon\r\n\r\nx\r\n--b--\r\n"),
-        (multipart, "--b" + "-" * 5_000_000),
-        ("multipart/form-data; boundary=" + "b" * 30_000, "--b"),
-        ("multipart/form-data", many),
-        ("application/json", "[" * 10_000),
-        ("application/json", '{"image": "QUJD", "min_score": 1e400}'),
-        ("application/json", '{"image": "QUJD", "image": "QUJD"}'),
-        ("application/json", '{"image": "' + "x" * 10_000_000),
-        ("application/json", '{"image": "QUJD", "min_score": NaN}'),
-    ]:
-        response = client.post("/v1/detect", content=body, headers={"Content-Type": content_type})
-        assert response.status_code in (400, 422)
-        assert response.elapsed.total_seconds() < 0.5
 
 
 def test_s15_a_compressed_body_is_refused(client: httpx.Client) -> None:
