@@ -165,11 +165,11 @@ def _complete_upload(operation: dict[str, Any]) -> None:
     if "image" in properties:
         binary = {"schema": {"type": "string", "format": "binary"}}
         content |= {f"image/{kind}": binary for kind in ("jpeg", "png", "webp")}
-        operation["parameters"] = [
-            {"name": name, "in": "query", "required": False, "schema": schema, "description": "for an image body"}
-            for name, schema in properties.items()
-            if name != "image"
-        ]
+    operation["parameters"] = [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": "here or in the form"}
+        for name, schema in properties.items()
+        if schema.get("format") != "binary"
+    ]
     operation["requestBody"] = {"required": True, "content": content}
 
 
