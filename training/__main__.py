@@ -69,7 +69,7 @@ def embedder(data: Data, fold: Fold = None, crops: Crops = 131_072, steps: Steps
 
 
 @app.command()
-def detector(data: Data, fold: Fold = None, steps: Steps = 4_500, work: Work = WORK) -> None:
+def detector(data: Data, fold: Fold = None, steps: Steps = 7_000, work: Work = WORK) -> None:
     """The detector."""
     folder = folder_of(work, "detector", fold)
     left_out = frozenset() if fold is None else persons_of(data, fold)

@@ -129,12 +129,17 @@ def persons_of(data: Path, fold: int) -> frozenset[str]:
     return frozenset(person_of(name) for pair in pairs for name in (pair.a, pair.b))
 
 
+def surrounded(photograph: Photograph) -> tuple[Image, NDArray[np.float32]]:
+    """What a detector is shown of it, and where its upper left corner lies there: see `BORDER`."""
+    if photograph.origin not in ("utkface", "mesonet", "nuaa"):
+        return photograph.image, np.zeros(2, np.float32)
+    inset = np.array([round(side * BORDER) for side in photograph.image.shape[1::-1]], np.float32)
+    return padded(photograph.image, BORDER), inset
+
+
 def _find(photograph: Photograph) -> Iterator[list[float]]:
     """Score, box and landmarks of each face, see `_face`."""
-    image, inset = photograph.image, np.zeros(2, np.float32)
-    if photograph.origin in ("utkface", "mesonet", "nuaa"):
-        inset = np.array([round(side * BORDER) for side in image.shape[1::-1]], np.float32)
-        image = padded(image, BORDER)
+    image, inset = surrounded(photograph)
     for report in finder().detect(open_picture(encoded(image)), DOUBT, 50).faces:
         if report.face.landmarks is not None:
             places = np.array(report.face.box, np.float32) - np.tile(inset, 2), report.face.landmarks - inset

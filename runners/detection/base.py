@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -40,21 +40,6 @@ class Candidates:
     scores: Tensor
     landmarks: Tensor | None
 
-    @classmethod
-    def joined(cls, parts: Sequence[Candidates]) -> Candidates:
-        """All of several."""
-        points = [part.landmarks for part in parts if part.landmarks is not None]
-        return cls(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate(points) if points else None,
-        )
-
-    def scaled(self, factor: float) -> Candidates:
-        """On a canvas so many times as large."""
-        points = None if self.landmarks is None else self.landmarks * np.float32(factor)
-        return Candidates(self.boxes * np.float32(factor), self.scores, points)
-
     def face(self, index: int) -> Face:
         """One of them."""
         x1, y1, x2, y2 = self.boxes[index].tolist()
@@ -64,9 +49,6 @@ class Candidates:
 
 class DetectionAdapter(ABC):
     """How one architecture's output reads. Pure: no session, no state."""
-
-    looks: ClassVar[tuple[float, ...]] = (1.0,)
-    """Shares of its size at which the canvas is shown to the network; a face is the earliest look's that sees it."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
@@ -96,19 +78,10 @@ class DetectionRunner:
 
     def find(self, board: Image, min_score: float, max_faces: int) -> Outcome[Face]:
         """Faces by falling score on a canvas (uint8 [h, w, 3], BGR), in its pixels; they may reach outside."""
-        seen, devices = zip(*(self._look(board, share, min_score) for share in self.adapter.looks), strict=True)
-        candidates = Candidates.joined(seen)
-        ranks = np.concatenate([part.scores - look for look, part in enumerate(seen)])
-        kept = suppress(replace(candidates, scores=ranks), self.adapter.spec.nms_iou, max_faces)
-        faces = sorted((candidates.face(index) for index in kept), key=lambda face: -face.score)
-        return Outcome(tuple(faces), devices[0])
-
-    def _look(self, board: Image, share: float, min_score: float) -> tuple[Candidates, str]:
-        """What is seen on the canvas shown at a share of its size, in pixels of the canvas; and where it was run."""
-        shown = board if share == 1 else cv2.resize(board, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-        computed = self._core.run([to_nchw([np.asarray(shown, np.uint8)], self.adapter.spec.preprocessing)])
-        seen = self.adapter.decode(computed.outputs, (shown.shape[1], shown.shape[0]), min_score)
-        return seen.scaled(1 / share), computed.device
+        computed = self._core.run([to_nchw([board], self.adapter.spec.preprocessing)])
+        candidates = self.adapter.decode(computed.outputs, (board.shape[1], board.shape[0]), min_score)
+        kept = suppress(candidates, self.adapter.spec.nms_iou, max_faces)
+        return Outcome(tuple(candidates.face(index) for index in kept), computed.device)
 
     def retire(self) -> None:
         """See `runners.base.Runner.retire`."""

@@ -15,12 +15,8 @@ from vram_policy.lease import Array
 class StarterDetector(DetectionAdapter):
     """One output [1, cells, 15], cells by rising stride, row by row; lengths in strides, from the cell's centre.
 
-    It hardly knows faces of more than 110 pixels, so it is shown each picture at half the size, too.
-
     A score as a logit; the distances to left, top, right and bottom of the box; x and y of five landmarks.
     """
-
-    looks = (1.0, 0.5)
 
     def decode(self, outputs: Mapping[str, Array], canvas: tuple[int, int], min_score: float) -> Candidates:
         """See `DetectionAdapter.decode`."""

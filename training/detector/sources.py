@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,18 +40,27 @@ class Source:
         return Source(np.ascontiguousarray(self.image[:, ::-1]), boxes, points, self.known)
 
 
-def sources(photographs: Iterable[Photograph]) -> list[Source]:
+Landmarks = Callable[[Photograph], NDArray[np.float32]]
+"""float32 [n, 5, 2] of the faces of a photograph."""
+
+
+def first_look(photograph: Photograph) -> NDArray[np.float32]:
+    """As the teacher said when it found the faces."""
+    return np.array([face.landmarks for face in photograph.faces], np.float32)
+
+
+def sources(photographs: Iterable[Photograph], landmarks: Landmarks = first_look) -> list[Source]:
     """Of pictures with a face; the group picture, which judges, and NUAA's prints are left out."""
     seen, kept = Counter[str](), list[Source]()
     for photograph in photographs:
         seen[photograph.origin] += 1
         judges = photograph.name == "six_faces.jpg" or photograph.name.startswith("imposter/")
         if photograph.faces and not judges and seen[photograph.origin] % EVERY.get(photograph.origin, 1) == 0:
-            kept.append(_source(photograph))
+            kept.append(_source(photograph, landmarks(photograph)))
     return kept
 
 
-def _source(photograph: Photograph) -> Source:
+def _source(photograph: Photograph, points: NDArray[np.float32]) -> Source:
     image, faces = photograph.image, photograph.faces
     share = min(1.0, LONGEST / max(image.shape[:2]))
     if share < 1:
@@ -59,6 +68,6 @@ def _source(photograph: Photograph) -> Source:
     return Source(
         image,
         np.array([face.box for face in faces], np.float32) * np.float32(share),
-        np.array([face.landmarks for face in faces], np.float32) * np.float32(share),
+        points * np.float32(share),
         np.array([face.score >= SURE for face in faces]),
     )

@@ -105,7 +105,7 @@ def losses(given: Tensor, kinds: Tensor, values: Tensor, weights: Tensor) -> Los
     return {
         "score": 2 * (focal * (kinds >= 0)).sum() / count,
         "box": 2 * (1 - giou).sum() / count,
-        "points": 5 * points,
+        "points": 10 * points,
     }
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from rich.progress import track
 from torch import nn
 
 from facesocial.results import Image
@@ -16,6 +17,7 @@ from training.detector.network import Detector
 from training.detector.scenes import SIDE, Stage
 from training.detector.sources import sources
 from training.detector.targets import losses, targets
+from training.detector.views import settled
 from training.loop import Batch, Losses, Schedule, fit
 from training.pictures import Photograph
 
@@ -26,7 +28,7 @@ SEED: Final = 20261126
 def train(photographs: Iterable[Photograph], backgrounds: list[Image], folder: Path, steps: int) -> nn.Module:
     """The trained network."""
     torch.manual_seed(SEED)
-    stage = Stage(sources(photographs), backgrounds, SEED)
+    stage = Stage(sources(track(list(photographs), "settling landmarks"), settled), backgrounds, SEED)
     return fit(Detector(), lambda step: batch(stage, step), losses_of, Schedule(steps, rate=4e-3), folder)
 
 

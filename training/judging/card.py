@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
 
 from cli.bench.calibration import pictures, record
 from cli.bench.machine import Machine
@@ -21,6 +24,7 @@ from runners.quantisation import Sample, quantise
 from training import deepfake as forgery
 from training import demographics as traits
 from training import liveness as life
+from training.detector.views import settled
 from training.judging import deepfake, demographics, detection, liveness, recognition
 from training.judging.trial import Candidate, Figure, milliseconds, spec_of, teachers, trained
 from training.pictures import Photograph, person_of, persons_of, photographs
@@ -137,7 +141,13 @@ def _left_out(work: Path, data: Path) -> Sequence[Photograph]:
 
 
 def _detection(pick: Pick, work: Path, data: Path) -> list[Figure]:
-    return detection.figures(pick(folder_of(work, "detector", FOLD)), _left_out(work, data), work)
+    return detection.figures(pick(folder_of(work, "detector", FOLD)), _left_out(work, data), _settled(work, data), work)
+
+
+@cache
+def _settled(work: Path, data: Path) -> list[NDArray[np.float32]]:
+    """The landmarks of those left out."""
+    return [settled(photograph) for photograph in track(_left_out(work, data), "settling landmarks")]
 
 
 def _recognition(pick: Pick, work: Path, data: Path) -> list[Figure]:
