@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -219,12 +220,16 @@ class Store:
             f"{tag} is not installed; `facesocial models pull {tag.partition(':')[0]}` installs it"
         )
         damaged = ModelIntegrityError(f"the registration of {tag} is damaged; remove it and pull it again")
-        try:
-            entry = models.get(tag, _model_store=self._bento_store())
-        except (NotFound, ValueError) as error:  # ValueError: not a tag at all
-            raise missing from error
-        except (BentoMLException, YAMLError) as error:
-            raise damaged from error
+        for patience in (0.02, 0.1, 0.5, None):  # BentoML writes in place: a pull beside us may be in the middle of it
+            try:
+                entry = models.get(tag, _model_store=self._bento_store())
+                break
+            except (NotFound, ValueError) as error:  # ValueError: not a tag at all
+                raise missing from error
+            except (BentoMLException, YAMLError) as error:
+                if patience is None:
+                    raise damaged from error
+                time.sleep(patience)
         if METADATA not in entry.info.metadata:
             raise missing
         try:

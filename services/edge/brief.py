@@ -46,7 +46,7 @@ class Brief:
             deadline = deadline_of(Headers(scope=scope), self._most_ms)
             with self._intake.open(scope.get(CALLER) or Caller.of(scope)) as take:
                 body = await deadline.bound(self._read(Request(scope, receive), take))
-                await deadline.bound(self._app(scope, _again(body, receive), answer))
+                await self._app(scope, _again(body, receive), answer)  # an order is not taken back
         except FaceSocialError as error:
             if begun:
                 raise
