@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import time
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -166,8 +166,6 @@ class Store:
         Raises:
             ModelIntegrityError: not a model, or not the bytes the spec names.
         """
-        from bentoml import models
-
         entry = _registration(spec, formats.inspect(content), content)
         if spec.served_sha256 not in (None, entry.sha256):
             raise ModelIntegrityError(f"the file has other bytes than the catalogue says of {spec.name}")
@@ -176,17 +174,31 @@ class Store:
             if present := self._intact(tag, entry):
                 return present
             self._discard(tag)
-            labels = {"app": METADATA, "capability": str(spec.capability), "zone": spec.zone}
-            metadata = {METADATA: entry.model_dump(mode="json", exclude_none=True)}
-            store = self._bento_store()
-            with models.create(tag, labels=labels, metadata=metadata, _model_store=store) as model:
-                Path(model.path_of(entry.file)).write_bytes(content)
+            self._place(spec, tag, entry, content)
         return self.get(tag)
 
     def remove(self, tag: str) -> None:
         """Deletes the model of this full tag, damaged or not; whether it serves is asked by `Library.remove`."""
         with exclusive(self.folder / "facesocial" / "store.lock"):
             self._discard(tag)
+
+    def _place(self, spec: ModelSpec, tag: str, entry: Registration, content: bytes) -> None:
+        """Whole or not at all: BentoML copies file by file, and who reads meanwhile would find half of it."""
+        from bentoml import models
+
+        labels = {"app": METADATA, "capability": str(spec.capability), "zone": spec.zone}
+        metadata = {METADATA: entry.model_dump(mode="json", exclude_none=True)}
+        name, _, version = tag.partition(":")
+        place = self.folder / "models" / name
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder / "facesocial", prefix="register-") as folder:
+            with models.create(
+                tag, labels=labels, metadata=metadata, _model_store=self._bento_store(Path(folder))
+            ) as model:
+                Path(model.path_of(entry.file)).write_bytes(content)
+            made = Path(folder, name)
+            (made / version).rename(place / version)
+            (made / "latest").replace(place / "latest")
 
     def _intact(self, tag: str, wanted: Registration) -> InstalledModel | None:
         try:
@@ -220,16 +232,12 @@ class Store:
             f"{tag} is not installed; `facesocial models pull {tag.partition(':')[0]}` installs it"
         )
         damaged = ModelIntegrityError(f"the registration of {tag} is damaged; remove it and pull it again")
-        for patience in (0.02, 0.1, 0.5, None):  # BentoML writes in place: a pull beside us may be in the middle of it
-            try:
-                entry = models.get(tag, _model_store=self._bento_store())
-                break
-            except (NotFound, ValueError) as error:  # ValueError: not a tag at all
-                raise missing from error
-            except (BentoMLException, YAMLError) as error:
-                if patience is None:
-                    raise damaged from error
-                time.sleep(patience)
+        try:
+            entry = models.get(tag, _model_store=self._bento_store())
+        except (NotFound, ValueError) as error:  # ValueError: not a tag at all
+            raise missing from error
+        except (BentoMLException, YAMLError) as error:
+            raise damaged from error
         if METADATA not in entry.info.metadata:
             raise missing
         try:
@@ -248,11 +256,12 @@ class Store:
             return present  # its thresholds and limits may be newer than the file
         return ModelSpec.model_validate(registration.spec)
 
-    def _bento_store(self) -> ModelStore:
+    def _bento_store(self, folder: Path | None = None) -> ModelStore:
+        """Ours, or another in `folder`."""
         os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # creating a model would call home
         from bentoml._internal.models.model import ModelStore
 
-        models = self.folder / "models"
+        models = folder or self.folder / "models"
         models.mkdir(parents=True, exist_ok=True)
         return ModelStore(models)
 

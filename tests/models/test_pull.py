@@ -144,8 +144,7 @@ def test_names_packs_and_everything_are_selected_once_each() -> None:
 
 
 def test_a_local_copy_is_imported(library: Library, tmp_path: Path, make_onnx: MakeOnnx) -> None:
-    path = tmp_path / "any name"
-    path.write_bytes(make_onnx())
+    (path := tmp_path / "any name").write_bytes(make_onnx())
     pulled = Web().installer(library).add(library.store.catalogue.models[0], [path])
     assert pulled.activated
     assert pulled.model.read() == make_onnx()
@@ -155,7 +154,7 @@ def test_an_import_takes_only_plain_files_with_the_right_digest(
     library: Library, tmp_path: Path, make_onnx: MakeOnnx
 ) -> None:
     spec, installer = library.store.catalogue.models[0], Web().installer(library)
-    wrong, right, link = tmp_path / "wrong", tmp_path / "right", tmp_path / "link"
+    wrong, right, link = (tmp_path / name for name in ("wrong", "right", "link"))
     wrong.write_bytes(make_onnx(2.0))
     right.write_bytes(make_onnx())
     link.symlink_to(right)

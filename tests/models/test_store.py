@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -232,3 +233,24 @@ def _models(library: Library) -> Path:
     folder = library.store.folder / "models"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def test_who_reads_while_a_model_is_registered_finds_no_half_of_it(
+    library: Library, tiny: ModelSpec, make_onnx: MakeOnnx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BentoML copies file by file: `model.yaml` is there before it is written."""
+    seen: list[int] = []
+
+    def copied(source: str, target: str, **_: Any) -> str:
+        content = Path(source).read_bytes()
+        for end in (0, len(content) // 2, len(content)):
+            Path(target).write_bytes(content[:end])
+            seen.append(len(library.store.installed()))
+        return target
+
+    monkeypatch.setattr(shutil, "copyfile", copied)
+    model = library.store.register(tiny, make_onnx())
+    assert seen == [0] * 6, "a model and its description"
+    assert library.store.installed() == (model,)
+    assert library.store.get("tiny") == model
+    assert not list((library.store.folder / "facesocial").glob("register-*"))
