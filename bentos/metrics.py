@@ -6,9 +6,9 @@ A worker knows where processes share their figures only when it has started: not
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from services.edge.reply import Tally
 from services.pipeline.inquiry import Cost
 from services.pipeline.turns import Watch
 
@@ -35,25 +35,29 @@ SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 
 """Bounds of the buckets."""
 
 
-def answered() -> Tally:
-    """Counts `facesocial_requests_total`, refusals of the edge too, and times `facesocial_request_seconds`, by route.
+@cache
+def _meters() -> tuple[Counter, Histogram]:
+    from prometheus_client import Counter, Histogram
+
+    return (
+        Counter("facesocial_requests", "Answers by route, status and error code", ["route", "status", "code"]),
+        Histogram("facesocial_request_seconds", "From head to answer", ["route", "status"], buckets=SECONDS),
+    )
+
+
+def count(route: str, status: int, code: str, seconds: float) -> None:
+    """A `services.edge.reply.Tally`: `facesocial_requests_total`, refusals too, and `facesocial_request_seconds`.
 
     BentoML's own count goes by the path as it was asked for: whoever asks for what is not there makes twenty series,
     and their words stay on a disk.
     """
+    total, times = _meters()
+    total.labels(route, status, code).inc()
+    times.labels(route, status).observe(seconds)
 
-    @cache
-    def meters() -> tuple[Counter, Histogram]:
-        from prometheus_client import Counter, Histogram
 
-        return (
-            Counter("facesocial_requests", "Answers by route, status and error code", ["route", "status", "code"]),
-            Histogram("facesocial_request_seconds", "From head to answer", ["route", "status"], buckets=SECONDS),
-        )
+def forget(folder: Path, pid: int) -> None:
+    """What a process that has ended said of the present, such as who waits, is no longer so."""
+    from prometheus_client.multiprocess import mark_process_dead
 
-    def count(route: str, status: int, code: str, seconds: float) -> None:
-        total, times = meters()
-        total.labels(route, status, code).inc()
-        times.labels(route, status).observe(seconds)
-
-    return count
+    mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

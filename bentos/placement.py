@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 import msgspec
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from facesocial.capabilities import Capability
 from facesocial.configuration import Configuration
@@ -144,8 +140,11 @@ def remembered(environment: Mapping[str, str]) -> Configuration:
     """
     try:
         return Configuration(**json.loads(environment[COPY]))
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
         raise ConfigurationError(f"{COPY} is not set: start the service with `facesocial serve`") from error
+    except ValidationError as error:  # a file that it names has changed
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ConfigurationError(f"what the service was started with cannot be used any more: {wrong}") from error
 
 
 def inherited(environment: Mapping[str, str]) -> Resolution:
@@ -160,20 +159,3 @@ def inherited(environment: Mapping[str, str]) -> Resolution:
         raise ConfigurationError(
             f"{VARIABLE} is not set: start the service with `facesocial serve`, without {BUILD}"
         ) from error
-
-
-MEMORY: Final = "/dev/shm"  # noqa: S108 — we make a folder of our own there
-"""Where Linux has a file system that lies in memory."""
-
-
-def make_runtime() -> str:
-    """A folder of mode 0700 that goes when this process ends; in memory, where there is such a place."""
-    folder = tempfile.mkdtemp(prefix="facesocial-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
-    owner = os.getpid()
-
-    def clean() -> None:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(clean)
-    return folder

@@ -11,17 +11,22 @@ from typing import Any, Final
 import h11
 import uvloop
 from h11._receivebuffer import ReceiveBuffer, blank_line_regex
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from bentos.metrics import count
 from facesocial.configuration import ServerSettings, TlsSettings
 from facesocial.errors import ConfigurationError
-from services.edge.reply import unparsable
+from services.edge.reply import REQUEST_ID, unparsable
+from services.edge.routes import OTHER
 
 FRAME_BYTES: Final = 2 << 20
 """Largest WebSocket message; a longer one closes the socket with 1009."""
 
 PING_SECONDS: Final = 20.0
 """Between pings of a WebSocket, and until one that is not answered closes it."""
+
+KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
+"""Of a WebSocket handshake: 16 bytes in base64 (RFC 6455, section 4.1)."""
 
 AMBIGUOUS: Final = re.compile(
     rb"""
@@ -81,9 +86,25 @@ class HeadInTime(H11Protocol):
         self._relax()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """What is no handshake of RFC 6455 is no request: wsproto would refuse it, past the edge."""
+        named = dict(self.headers)
+        key, version = named.get(b"sec-websocket-key", b""), named.get(b"sec-websocket-version")
+        if event.method == b"GET" and version == b"13" and KEY.fullmatch(key):
+            super().handle_websocket_upgrade(event)
+        else:
+            self.send_400_response("")
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 — uvicorn's signature
-        """In our form; the edge never sees such a request. Nothing, when another answer has begun."""
-        answer = unparsable()
+        """In our form, under the id of the request whose body it is, where there is one: the edge logs and counts that.
+
+        Of another one the edge hears nothing. No answer, when one has begun.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        under_way = str(cycle.scope.get(REQUEST_ID, "")) if cycle and not cycle.response_complete else ""
+        answer = unparsable(under_way)
+        if not under_way:
+            count(OTHER, 400, "bad_request", 0.0)
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             head = h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request")
             for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):

@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from circus.watcher import Watcher
 from starlette.types import ASGIApp
 from uvicorn import Config
 
-from bentos.metrics import answered
+from bentos.metrics import count, forget
 from bentos.openapi import describe
 from bentos.protocol import uvicorn_options
 from facesocial.configuration import LoggingSettings, ServerSettings
@@ -35,7 +36,7 @@ from services.readiness import State
 log = structlog.get_logger(__name__)
 
 REPLACED: Final = (TimeoutMiddleware, RunnerTrafficMetricsMiddleware)
-"""Of BentoML's: its timer outlives its request, 730 bytes each, for all of `traffic.timeout`. See `answered`, too."""
+"""Of BentoML's: its timer outlives its request, 730 bytes each, for all of `traffic.timeout`. See `count`, too."""
 
 
 def serve_behind_edge(
@@ -54,7 +55,7 @@ def serve_behind_edge(
         pages = {**probes(state), "/docs.json": describe(self), "/": nothing}
         if not is_main:
             return guarded
-        return Edge(guarded, pages, admit, origins, Routes([*paths_of(app.routes), *pages]), answered())
+        return Edge(guarded, pages, admit, origins, Routes([*paths_of(app.routes), *pages]), count)
 
     Service.to_asgi = behind_edge
 
@@ -107,9 +108,15 @@ def confine_supervisor(folder: Path) -> None:
         for watcher in watchers:
             watcher.respawn = True
             watcher.env = {**(watcher.env or {}), "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+            watcher.reap_process = partial(_reap, watcher.reap_process, metrics)
         initialize(self, watchers, **{**options, **sockets, "check_delay": 1})
 
     Arbiter.__init__ = confined  # type: ignore[method-assign]
+
+
+def _reap(reap: Callable[..., None], metrics: Path, pid: int, *status: Any) -> None:
+    reap(pid, *status)
+    forget(metrics, pid)
 
 
 def keep_inner_services_to_the_end() -> None:

@@ -101,9 +101,8 @@ class _FaceSocial:
 
     def _losses(self) -> tuple[str, ...]:
         """What is gone, and requests are answered without."""
-        lost = {"rates: Redis is away, each process counts for itself": rates.alone}
-        lost["cache: Redis is away, or not to be used"] = self._cache.away
-        return tuple(words for words, true in lost.items() if true)
+        alone = ("rates: Redis is away, each process counts for itself",) if rates.alone else ()
+        return (*alone, "cache: Redis is away, or not to be used") if self._cache.away else alone
 
     async def _one_task(self, form: FormReader[ImageForm], task: Task) -> Response:
         return await self._counter.serve(form, lambda read, visit: self._inference.analyze(read, (task,), visit))

@@ -15,13 +15,13 @@ from bentos.placement import (
     Resolution,
     everything,
     inherited,
-    make_runtime,
     publish,
     remember,
     remembered,
     resolve,
 )
 from bentos.platform import end_with_parent, is_wsl, refuse_unsafe_sockets
+from bentos.runtime import make_runtime
 from bentos.server import confine_supervisor, harden_protocol, keep_inner_services_to_the_end, relay_output
 from facesocial.configuration import Configuration, load_configuration
 from facesocial.errors import ConfigurationError, ModelError

@@ -60,6 +60,9 @@ _CONTENT: Final = re.compile(
 _WORD: Final = re.compile(r"<\w{1,40}(?: \d+(?:x\d+)*)?>|[^\s,;()\[\]{}<>\"'`|!?]+")
 _PLACEHOLDER: Final = re.compile(r"<(\w+)(?: [\dx]{1,15})?>")
 _ROUTE: Final = re.compile(r"/(?:(?:v1|livez|healthz|readyz|metrics|docs\.json|schema\.json)(?:/[\w.:-]*)*)?")
+_TEMPLATE: Final = re.compile(r"(?:/(?:[a-z0-9_.-]{1,32}|\{\w{1,32}\}))+")
+"""What a route is called; only `services.edge.routes` fills that key, with our own names."""
+
 _ORIGIN: Final = re.compile(r"(?:https?|rediss?)://(?=[\w.:-]+$)")
 """What a URL without a path begins with."""
 
@@ -141,7 +144,7 @@ def _clean(value: Any, key: str, crowded: bool, depth: int) -> Any:
 
 
 def _clean_text(text: str, key: str) -> str:
-    if key == "request_id" and _REQUEST.fullmatch(text):
+    if (key == "request_id" and _REQUEST.fullmatch(text)) or (key == "route" and _TEMPLATE.fullmatch(text)):
         return text
     if SECRET.search(key):
         return text if _PLACEHOLDER.fullmatch(text) and _is_harmless(text) else f"<str {len(text)}>"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Final, Generic
 
 import httpx
@@ -25,6 +24,10 @@ TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """RFC 6750, section 2.1, a little wider."""
 
 
+LONGEST_S: Final = 999_999
+"""Nine digits of milliseconds are what the service takes for a deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What holds for all calls of a client; `timeout` in seconds, `retries` after the first attempt.
@@ -40,15 +43,29 @@ class Terms:
     retries: int
 
     def __post_init__(self) -> None:
-        for name, kind in (("url", str), ("token", str | None), ("timeout", Real), ("retries", Integral)):
+        for name, kind in (("url", str), ("token", str | None), ("retries", Integral)):
             if not isinstance(value := getattr(self, name), kind):
                 raise TypeError(f"{name} cannot be of type {type(value).__name__}")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError("the URL must begin with http:// or https://")
-        if not 0 < self.timeout < math.inf or self.retries < 0:
-            raise ValueError("the timeout must be positive and finite, and retries not negative")
+        if patience(self.timeout) <= 0 or self.retries < 0:
+            raise ValueError("the timeout must be positive, and retries not negative")
         if self.token is not None and not TOKEN.fullmatch(self.token):  # else the error of h11 would show it
             raise ValueError("the token is not one that a header can hold")
+
+
+def patience(seconds: object) -> float:
+    """How long a call may take.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is endless, or longer than the service takes for a deadline.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"timeout cannot be of type {type(seconds).__name__}")
+    if not seconds <= LONGEST_S:
+        raise ValueError(f"the timeout must be at most {LONGEST_S} s")
+    return float(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +89,13 @@ class Exchange(Generic[AnswerType]):
 
     Raises:
         OSError: a picture cannot be read.
-        TypeError: it is not a picture.
+        TypeError: it is not a picture, or `timeout` is no number.
+        ValueError: `timeout` makes no sense.
     """
 
     def __init__(self, question: Question[AnswerType], terms: Terms, world: World) -> None:
         self._question, self._terms, self._world = question, terms, world
-        self._seconds = terms.timeout if question.timeout is None else question.timeout
+        self._seconds = patience(terms.timeout if question.timeout is None else question.timeout)
         self._deadline = world.monotonic() + self._seconds
         self._images = {name: content(image) for name, image in question.images.items()}
         self._failures = 0

@@ -83,6 +83,10 @@ class LimitSettings(Section):
     faces_default: int = Field(default=100, ge=1, le=200, description="max_faces when the caller does not say")
     faces_max: int = Field(default=200, ge=1, le=200)
 
+    def request_bytes(self, pictures: int) -> int:
+        """Of the largest body that is allowed: so many pictures as base64, four bytes for three, and the rest."""
+        return pictures * 4 * -(-self.image_bytes // 3) + self.form_bytes
+
     @model_validator(mode="after")
     def _ordered(self) -> LimitSettings:
         if self.side_min > self.side_max:

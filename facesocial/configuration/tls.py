@@ -48,6 +48,7 @@ class TlsSettings(Section):
             context.load_cert_chain(self.certificate, self.key, password="")  # never ask a terminal for one
         if self.client_ca:
             context.verify_mode = ssl.CERT_REQUIRED
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate authority is enough
             with _blaming("client_ca: no certificate in PEM form is in it"):
                 context.load_verify_locations(self.client_ca)
         return context

@@ -79,9 +79,8 @@ class Configuration(BaseSettings):
 
     @model_validator(mode="after")
     def _largest_request_fits(self) -> Configuration:
-        """Verification has two pictures, and JSON four bytes for three of each."""
-        pictures = 2 * 4 * -(-self.limits.image_bytes // 3)
-        least = -(-(pictures + self.limits.form_bytes) // MEBIBYTE)
+        """Verification has two pictures."""
+        least = -(-self.limits.request_bytes(2) // MEBIBYTE)
         if self.admission.body_mib < least:
             raise ValueError(
                 f"admission.body_mib: must be at least {least}: two pictures of limits.image_bytes as base64, and "

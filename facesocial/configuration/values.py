@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_interface
+from ipaddress import IPv6Interface, ip_interface
 from typing import Annotated, Any, Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr
 
@@ -13,6 +13,14 @@ REDIS_FORMS: Final = (
     "expected redis://[:PASSWORD@]HOST[:PORT][/NUMBER], rediss://… or unix://[:PASSWORD@]/PATH; "
     "in a password / ? # @ : % are written %2F %3F %23 %40 %3A %25"
 )
+
+
+OPTION: Final = re.compile(r"db|ssl_\w+|socket_keepalive|health_check_interval|protocol")
+"""In the query of a URL of Redis; others would undo what we rely on: how long it may take, and that it gives bytes."""
+
+ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def _like(pattern: str, form: str) -> AfterValidator:
@@ -26,11 +34,27 @@ def _like(pattern: str, form: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _origin(text: str) -> str:
+    """As browsers send it; they leave the usual port out."""
+    try:
+        parts = urlsplit(text)
+        usual = parts.port in (0, DEFAULT_PORTS.get(parts.scheme))
+    except ValueError:
+        usual = True
+    if usual or not ORIGIN.fullmatch(text):
+        raise ValueError("expected https://app.example.com: scheme and host in lower case, no usual port, path or *")
+    return text
+
+
 def _exact(given: Any) -> Any:
+    if isinstance(given, int):
+        raise ValueError("expected an address or a network, as text")  # noqa: TRY004 — pydantic wants it
     try:
         found = ip_interface(given)
     except (TypeError, ValueError):
         return given  # pydantic says so
+    if isinstance(found, IPv6Interface) and found.ip.ipv4_mapped:
+        raise ValueError("is of IPv4: write it so")
     if found.ip != found.network.network_address:
         raise ValueError(f"host bits are set: write {found.network} for the network, {found.ip} for one address")
     return given
@@ -57,7 +81,9 @@ def _connectable(url: SecretStr) -> SecretStr:
     try:
         ConnectionPool.from_url(text).make_connection()  # type: ignore[no-untyped-call]  # not connected
         parts = urlsplit(text)
-        whole = parts.path if parts.scheme == "unix" else parts.hostname and re.fullmatch(r"(/\d*)?", parts.path)
+        whole = parts.path if parts.scheme == "unix" else parts.hostname and re.fullmatch(r"(/[0-9]*)?", parts.path)
+        if parts.fragment or parts.port == 0 or not all(map(OPTION.fullmatch, parse_qs(parts.query))):
+            whole = None
     except (TypeError, ValueError, RedisError):
         whole = None
     if not whole:
@@ -66,9 +92,7 @@ def _connectable(url: SecretStr) -> SecretStr:
 
 
 Network: TypeAlias = Annotated[IPvAnyNetwork, BeforeValidator(_exact), AfterValidator(_someone)]
-Origin: TypeAlias = Annotated[
-    str, _like(r"https?://[a-z0-9.:\[\]-]+", "https://app.example.com: scheme and host in lower case, no path, no *")
-]
+Origin: TypeAlias = Annotated[str, AfterValidator(_origin)]
 PathPrefix: TypeAlias = Annotated[
     str, _like(r"/v1(/[a-z0-9_-]+)+", "a path such as /v1/verify: in lower case, no / at the end, no query")
 ]

@@ -21,7 +21,7 @@ class Brief:
 
     Args:
         app: behind it.
-        configuration: `limits.form_bytes` of JSON, within the deadline.
+        configuration: `limits.form_bytes` of JSON, which must have come within the deadline.
         intake: counts them.
     """
 
@@ -35,22 +35,14 @@ class Brief:
         """See the class."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        begun = False
-
-        async def answer(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            deadline = deadline_of(Headers(scope=scope), self._most_ms)
-            with self._intake.open(scope.get(CALLER) or Caller.of(scope)) as take:
+        with self._intake.open(scope.get(CALLER) or Caller.of(scope)) as take:
+            try:
+                deadline = deadline_of(Headers(scope=scope), self._most_ms)
                 body = await deadline.bound(self._read(Request(scope, receive), take))
-                await self._app(scope, _again(body, receive), answer)  # an order is not taken back
-        except FaceSocialError as error:
-            if begun:
-                raise
-            await problem_of(error, scope[REQUEST_ID])(scope, receive, send)
+            except FaceSocialError as error:
+                await problem_of(error, scope[REQUEST_ID])(scope, receive, send)
+            else:  # without a deadline: an order that is carried out must not be answered 504
+                await self._app(scope, _again(body, receive), send)
 
     async def _read(self, request: Request, take: Take) -> bytes:
         """Raises:

@@ -28,7 +28,7 @@ Identify: TypeAlias = Callable[[Headers], Identity | None]
 
 
 class Door:
-    """Called with the scope of a request; gives headers for its answer.
+    """Called with the scope of a request; gives headers for its answer. Counts first: what is refused counts, too.
 
     Args:
         rates: how often each may come.
@@ -48,17 +48,16 @@ class Door:
             Unauthenticated: the path is for callers with a proven name.
             RateLimited: too many.
         """
-        headers = Headers(scope=scope)
+        headers, path = Headers(scope=scope), scope["path"]
+        identity = self._identify(headers)
+        scope[CALLER] = caller = Caller.of(scope, identity)
+        free = scope["type"] == "http" and path in FREE
+        allowance = None if free else await self._rates.spend(caller, path)
         hosts = headers.getlist("host")
         if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)) or (not hosts and scope["http_version"] == "1.1"):
             raise BadRequest("one Host, a name or an address")
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("the body must not be compressed")
-        path, identity = scope["path"], self._identify(headers)
         if path in NAMED and not identity:
             raise Unauthenticated("send a token as bearer")
-        if path in FREE:
-            return {}
-        scope[CALLER] = caller = Caller.of(scope, identity)
-        allowance = await self._rates.spend(caller, path)
         return allowance.headers if allowance else {}

@@ -35,11 +35,10 @@ class Intake:
 
     @classmethod
     def of(cls, configuration: Configuration) -> Self:
-        """As configured; the largest request that is allowed fits into a share: two pictures as base64."""
-        limits, most = configuration.limits, configuration.admission.body_mib * MEBIBYTE
-        largest = 2 * (-(-limits.image_bytes // 3) * 4) + limits.form_bytes
-        networks = configuration.rates.trusted_networks
-        return cls(most, max(most // SHARE, largest), lambda caller: caller.comes_from(networks))
+        """As configured; the largest request that is allowed, a verification, fits into a share."""
+        most, networks = configuration.admission.body_mib * MEBIBYTE, configuration.rates.trusted_networks
+        share = max(most // SHARE, configuration.limits.request_bytes(2))
+        return cls(most, share, lambda caller: caller.comes_from(networks))
 
     @contextmanager
     def open(self, caller: Caller) -> Iterator[Take]:
@@ -63,4 +62,5 @@ class Intake:
             self.held -= own
             if place:
                 self._shares[place] -= own
-                self._shares += Counter()  # forgets those at nothing
+                if not self._shares[place]:
+                    del self._shares[place]

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.edge.problems import MEDIA_TYPE, internal, problem
+from services.edge.routes import OTHER
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,9 @@ HEADERS: Final = {
 
 STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
 """Where the request came by TLS; RFC 6797 forbids it elsewhere."""
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Nothing here takes another one."""
 
 KEPT: Final = ("allow", "vary", "access-control-", "ratelimit-")
 """Beginnings of the headers that an error keeps when it is replaced, in lower case."""
@@ -136,6 +140,7 @@ class Reply:
         """Count it, and one line: the route, never its path or what was sent; none of probes that went well."""
         seconds = time.perf_counter() - self._began
         status, route = self._status or GONE, self._scope[ROUTE]
+        method = self._scope.get("method", "GET")  # a handshake is one
         self._tally(route, status, self._code, seconds)
         quiet = route in PROBES and status == 200
         write = log.debug if quiet else log.warning if status >= 500 and route not in PROBES else log.info
@@ -143,7 +148,7 @@ class Reply:
         write(
             "request",
             request_id=self._scope[REQUEST_ID],
-            method=self._scope.get("method", "WEBSOCKET"),
+            method=method if method in METHODS else OTHER,
             route=route,
             status=status,
             **why,
@@ -166,10 +171,14 @@ PROBES: Final = ("/livez", "/healthz", "/readyz")
 """Their bodies are their own."""
 
 
-def unparsable() -> Response:
-    """400 for what is no request at all, and so passes no edge; logged here, and the connection ends."""
-    identity = uuid.uuid4().hex
-    log.info("request", request_id=identity, status=400, code="bad_request", reason="the head cannot be parsed")
+def unparsable(under_way: str = "") -> Response:
+    """400 for what cannot be parsed; the connection ends.
+
+    Under the id of the request whose body it is, if one is under way; what is none passes no edge, and is logged here.
+    """
+    identity = under_way or uuid.uuid4().hex
+    if not under_way:
+        log.info("request", request_id=identity, route=OTHER, status=400, code="bad_request")
     refusal = problem(*FOREIGN[400], identity)
     refusal.headers.update({**HEADERS, "X-Request-Id": identity, "Connection": "close"})
     return refusal

@@ -131,8 +131,7 @@ def _value(text: str) -> Any:
 
 
 async def _read_json(request: Request, names: tuple[str, ...], limits: LimitSettings, take: Take) -> Upload:
-    encoded = -(-limits.image_bytes // 3) * 4
-    body = await read_body(request, encoded * len(names) + limits.form_bytes, limits.image_bytes, take)
+    body = await read_body(request, limits.request_bytes(len(names)), limits.image_bytes, take)
     if sum(map(body.count, b",[{")) > MAX_JSON:
         raise BadRequest("the body holds more than a file and its parameters")
     try:

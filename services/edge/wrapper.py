@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facesocial.errors import BadRequest, FaceSocialError
 from services.edge.problems import internal, problem, problem_of
-from services.edge.reply import FOREIGN, REQUEST_ID, ROUTE, Reply, Tally, identify, uncounted
+from services.edge.reply import FOREIGN, METHODS, REQUEST_ID, ROUTE, Reply, Tally, identify, uncounted
 from services.edge.routes import NONE, Routes
 from services.readiness import State
 
@@ -23,9 +23,6 @@ log = structlog.get_logger(__name__)
 
 UNSAID: Final = re.compile(r"[\x00-\x20\x7f]")
 """In a path. To Starlette `/metrics` and a line break is `/metrics`, to whoever compares it is not."""
-
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""Nothing here takes another one."""
 
 ASKED: Final = ("Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "X-Request-Id", "X-Timeout-Ms")
 """Headers that a page of another site may send, where it may call us at all."""
@@ -88,17 +85,19 @@ class Edge:
             reply.finish()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in METHODS:
-            return await not_allowed(scope, METHODS)(scope, receive, send)
+        """In this order, so that what is refused is counted, too."""
         try:
+            added = await self._admit(scope)
             if UNSAID.search(scope["path"]):
                 raise BadRequest("a path holds neither spaces nor control characters")
-            added = await self._admit(scope)
         except FaceSocialError as refusal:
             await problem_of(refusal, scope[REQUEST_ID])(scope, receive, send)
-        else:
-            page = self._pages.get(scope["path"], self._app) if scope["type"] == "http" else self._app
-            await page(scope, receive, _adding(added, send))
+            return
+        page: ASGIApp = self._app
+        if scope["type"] == "http":
+            known = scope["method"] in METHODS
+            page = self._pages.get(scope["path"], self._app) if known else not_allowed(scope, METHODS)
+        await page(scope, receive, _adding(added, send))
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
@@ -107,14 +106,7 @@ def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         app,
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Cache-Control",
-            "Content-Type",
-            "Idempotency-Key",
-            "X-Request-Id",
-            "X-Timeout-Ms",
-        ],
+        allow_headers=ASKED,
         expose_headers=EXPOSED,
     )
 

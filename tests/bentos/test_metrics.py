@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
 from httpx_ws import WebSocketUpgradeError, connect_ws
 
-from bentos.placement import MEMORY
-from tests.bentos.conftest import Target
+from bentos.runtime import MEMORY
+from tests.bentos.conftest import Target, running
+from tests.bentos.processes import workers, written
 from tests.pictures import noise
 
 pytestmark = pytest.mark.integration
@@ -92,16 +97,76 @@ def test_s16_a_websocket_that_nobody_takes_gets_an_answer_and_is_counted(target:
     assert count(told(target), "other", 404, "not_found") == count(before, "other", 404, "not_found") + 1
 
 
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("GET", "Sec-WebSocket-Version: 13"),
+        ("GET", "Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+        ("GET", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short"),
+        ("POST", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+    ],
+)
+def test_s16_what_is_no_handshake_is_no_request_and_is_counted(target: Target, method: str, headers: str) -> None:
+    """wsproto would refuse it with a bare status, past the edge."""
+    before = told(target)
+    place = urlsplit(target.service.url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        head = f"{method} /v1/detect HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{headers}"
+        connection.sendall(f"{head}\r\n\r\n".encode())
+        answer = b"".join(iter(partial(connection.recv, 65_536), b"")).decode()
+    assert answer.startswith("HTTP/1.1 400 Bad Request")
+    assert '"code": "bad_request"' in answer
+    assert "x-request-id: " in answer
+    assert "x-content-type-options: nosniff" in answer
+    assert count(told(target), "other", 400, "bad_request") == count(before, "other", 400, "bad_request") + 1
+
+
+def test_a_body_that_cannot_be_parsed_is_answered_under_its_requests_id(target: Target) -> None:
+    place = urlsplit(target.service.url)
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /v1/detect HTTP/1.1\r\nHost: a\r\nX-Request-Id: an-id-of-mine\r\nContent-Type: image/png\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n"
+        )
+        time.sleep(0.2)  # until it is under way
+        connection.sendall(b"ZZ\r\n")
+        answer = b"".join(iter(partial(connection.recv, 65_536), b"")).decode()
+    assert answer.startswith("HTTP/1.1 400")
+    assert "x-request-id: an-id-of-mine" in answer
+    assert '"request_id": "an-id-of-mine"' in answer
+    log = written(target.service, "an-id-of-mine")
+    assert log.count("an-id-of-mine") == 1
+
+
+def test_what_a_process_said_of_the_present_goes_with_it(tmp_path: Path) -> None:
+    """Else requests wait for ever that died with a worker."""
+    with running(tmp_path / "bentoml") as service:
+        (worker,) = workers(service).values()
+        folder = Path(worker.environ()["PROMETHEUS_MULTIPROC_DIR"])
+        mine = f"gauge_live*_{worker.pid}.db"
+        assert list(folder.glob(mine))
+        worker.kill()
+        deadline = time.monotonic() + 20
+        while list(folder.glob(mine)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
 def test_s6_the_routes_of_operators_read_no_more_than_a_form(target: Target, client: httpx.Client) -> None:
     """Before anybody asks for a token; what comes is counted as it comes."""
 
+    sent = 0
+
     def endless() -> Iterator[bytes]:
+        nonlocal sent
         for _ in range(300):
+            sent += 1_000_000
             yield b" " * 1_000_000
 
     headers = {"Content-Type": "application/json"}
     try:
         response = client.post("/v1/admin/models/face-detection/activate", content=endless(), headers=headers)
+        assert response.status_code == 413
     except httpx.WriteError:  # the answer came, and the connection went, while we were sending
-        return
-    assert response.status_code == 413
+        assert client.get("/livez").status_code == 200
+    assert sent < 20e6, "what fits into the buffers of two sockets"

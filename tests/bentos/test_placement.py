@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import stat
-import subprocess
-import sys
+import json
 from pathlib import Path
 
 import pytest
 
 from bentos.placement import (
+    COPY,
     ENTRY,
     LANE,
     PIPELINE,
@@ -17,7 +16,6 @@ from bentos.placement import (
     Placement,
     Resolution,
     inherited,
-    make_runtime,
     owners,
     publish,
     remember,
@@ -135,9 +133,8 @@ def test_a_worker_that_was_not_told_does_not_guess(environment: dict[str, str]) 
         inherited(environment)
 
 
-def test_the_runtime_folder_is_ours_alone_and_goes_with_us() -> None:
-    code = "from bentos.placement import make_runtime; print(make_runtime())"
-    root = Path(__file__).parents[2]
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert not Path(made.stdout.strip()).exists()
-    assert stat.S_IMODE(Path(make_runtime()).stat().st_mode) == 0o700
+def test_it_is_told_what_is_no_longer_right(tmp_path: Path) -> None:
+    """A file that the configuration names has changed, say."""
+    with pytest.raises(ConfigurationError, match=r"cannot be used any more: server\.tls\.certificate: ") as refused:
+        remembered({COPY: json.dumps({"server": {"tls": {"certificate": str(tmp_path / "gone"), "key": "/gone"}}})})
+    assert "not set" not in str(refused.value)

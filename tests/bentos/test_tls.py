@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -136,3 +137,47 @@ def test_a_key_with_a_password_is_refused_and_never_asked_for(tls: TlsSettings, 
     subprocess.run(["openssl", "pkey", *files, "-aes256", "-passout", "pass:hunter2"], check=True)
     with pytest.raises(ConfigurationError, match=r"server\.tls"):
         tls_context(tls.model_copy(update={"key": locked}))
+
+
+def test_an_intermediate_authority_alone_is_believed(certificates: Path, tmp_path: Path) -> None:
+    """To believe its root would be to believe all that this one signs."""
+
+    def made(name: str, issuer: str | None, extensions: str) -> None:
+        (tmp_path / f"{name}.ext").write_text(extensions)
+        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}"]
+        run = partial(subprocess.run, check=True, capture_output=True, cwd=tmp_path)
+        run(["openssl", "req", "-new", *kind, "-keyout", f"{name}.key", "-out", f"{name}.csr"])
+        signed = ["-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial"]
+        by = signed if issuer else ["-signkey", f"{name}.key"]
+        files = ["-in", f"{name}.csr", "-out", f"{name}.pem", "-days", "2", "-extfile", f"{name}.ext"]
+        run(["openssl", "x509", "-req", *files, *by])
+
+    authority = "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign\n"
+    made("root", None, authority)
+    made("inter", "root", authority)
+    made("ada", "inter", "basicConstraints=CA:false\n")
+    made("eve", "root", "basicConstraints=CA:false\n")
+    settings = TlsSettings(
+        certificate=certificates / "server.pem", key=certificates / "server.key", client_ca=tmp_path / "inter.pem"
+    )
+    for name, believed in (("ada", True), ("eve", False)):
+        client = ssl.create_default_context(cafile=certificates / "server.pem")
+        client.load_cert_chain(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
+        assert _shake(settings.context(), client) == believed, name
+
+
+def _shake(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:
+    """Whether a server and a client come to an understanding, in memory."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = client.wrap_bio(down, up, server_hostname="127.0.0.1"), server.wrap_bio(up, down, server_side=True)
+    done: set[ssl.SSLObject] = set()
+    for _ in range(10):
+        for end in ends:
+            try:
+                end.do_handshake()
+                done.add(end)
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError:
+                return False
+    return len(done) == 2

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bentos import vram
-from bentos.placement import LANE, PIPELINE, Resolution, make_runtime, resolve
+from bentos.placement import LANE, PIPELINE, Resolution, resolve
+from bentos.runtime import make_runtime
 from bentos.vram import Recycler, arbiter_of
 from facesocial.configuration import Configuration, StandSettings, VramSettings
 from facesocial.errors import DeviceLost

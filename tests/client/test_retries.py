@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+from typing import Any
 
 import httpx
 import pytest
@@ -105,6 +106,15 @@ def test_the_service_hears_what_is_left_of_a_calls_own_deadline(ask: Ask, scene:
     with pytest.raises(DeadlineExceeded, match="no answer within 0 s"):
         ask("detect", b"picture", timeout=0)
     assert len(scene.requests) == 2
+
+
+@pytest.mark.parametrize(("seconds", "error"), [("5", TypeError), (True, TypeError), (math.inf, ValueError)])
+def test_a_calls_deadline_that_is_none(ask: Ask, scene: Scene, seconds: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="timeout"):
+        ask("detect", b"picture", timeout=seconds)
+    with pytest.raises(ValueError, match="timeout"):
+        ask("detect", b"picture", timeout=math.nan)
+    assert scene.requests == []
 
 
 def test_a_pause_that_took_too_long(ask: Ask, scene: Scene) -> None:

@@ -40,6 +40,12 @@ def load(tmp_path: Path):  # type: ignore[no-untyped-def]
         f"redis://:{SECRET}@",
         f"redis://:{SECRET}@localhost?db=zero",
         f"redis://:{SECRET}@localhost?no_such_option=1",
+        f"redis://:{SECRET}@localhost?socket_timeout=20",
+        f"redis://:{SECRET}@localhost?decode_responses=True",
+        f"redis://:{SECRET}@localhost?max_connections=1",
+        f"redis://:{SECRET}@localhost:0",
+        f"redis://:{SECRET}@localhost/0#here",
+        f"redis://:{SECRET}@localhost/\u0663",
         f"rediss://:{SECRET}@localhost?ssl_cert_reqs=perhaps",
         f"unix://:{SECRET}@",
         f"localhost:6379/{SECRET}",
@@ -93,10 +99,39 @@ def test_rates_have_a_range(load, rates: dict[str, Any]) -> None:  # type: ignor
     assert load({"rates": {"endpoints": {"/v1/admin/models": 1_000_000}}})
 
 
-@pytest.mark.parametrize("origin", ["*", "https://a.com/", "a.com", "https://A.com", "https://*.a.com"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "https://a.com/",
+        "a.com",
+        "https://A.com",
+        "https://*.a.com",
+        "https://a.com:443",
+        "http://a.com:80",
+        "https://a.com:99999",
+        "https://a.com:",
+        "https://.",
+        "https://]",
+        "https://-",
+    ],
+)
 def test_an_origin_that_no_browser_sends(load, origin: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigurationError) as refused:
         load({"server": {"cors_origins": [origin]}})
-    words = "expected https://app.example.com: scheme and host in lower case, no path, no *"
+    words = "expected https://app.example.com: scheme and host in lower case, no usual port, path or *"
     assert str(refused.value).endswith(f"line 1: server.cors_origins.0: {words}")
-    assert load({"server": {"cors_origins": ["http://localhost:8080"]}})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://localhost:8080", "https://my_app.local", "http://[::1]:3000", "https://a-b.example.com:8443", "http://a"],
+)
+def test_an_origin_that_one_sends(load, origin: str) -> None:  # type: ignore[no-untyped-def]
+    assert load({"server": {"cors_origins": [origin]}}).server.cors_origins == (origin,)
+
+
+@pytest.mark.parametrize(("network", "words"), [("::ffff:10.0.0.0/104", "is of IPv4"), (16777216, "as text")])
+def test_a_network_that_nobody_comes_from(load, network: object, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ConfigurationError, match=words):
+        load({"rates": {"trusted_networks": [network]}})

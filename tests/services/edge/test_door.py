@@ -80,3 +80,22 @@ async def test_s5_what_tells_of_the_service_is_for_proven_names(client: httpx.As
     response = await client.get(path)
     assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
     assert (await client.get(path, headers={"authorization": "ada"})).text == "in"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("BREW", "/v1/detect", {}),
+        ("GET", "/metrics", {"authorization": "guessed"}),
+        ("GET", "/v1/models", {"host": "a/../b"}),
+        ("POST", "/v1/detect", {"content-encoding": "gzip"}),
+        ("GET", "/v1/models%20", {}),
+    ],
+)
+async def test_e_what_is_refused_is_counted_too(
+    client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str]
+) -> None:
+    statuses = [(await client.request(method, path, headers=headers)).status_code for _ in range(5)]
+    assert 429 not in statuses[:3]
+    assert all(status >= 400 for status in statuses)
+    assert statuses[3:] == [429, 429]

@@ -116,11 +116,24 @@ async def test_one_that_is_taken_is_let_through() -> None:
     assert seen == [("other", 101, "")]
 
 
+async def test_a_method_of_the_callers_choice_is_not_logged() -> None:
+    scope = {"type": "http", "scheme": "http", "method": "HUNTER2", "path": "/code", "query_string": b"", "headers": []}
+    with structlog.testing.capture_logs() as lines:
+        await edge([])(scope, _nothing, _ignore)
+    assert (lines[0]["method"], lines[0]["status"]) == ("other", 405)
+
+
 def test_what_is_no_request_is_logged_under_the_id_that_it_was_answered_with() -> None:
     with structlog.testing.capture_logs() as lines:
         answer = unparsable()
     assert [line["request_id"] for line in lines] == [answer.headers["x-request-id"]]
     assert lines[0]["code"] == "bad_request"
+
+
+def test_a_body_that_cannot_be_parsed_is_its_requests() -> None:
+    with structlog.testing.capture_logs() as lines:
+        assert unparsable("an-id-of-theirs").headers["x-request-id"] == "an-id-of-theirs"
+    assert lines == []
 
 
 async def _shake(app: Edge, path: str) -> list[Message]:
