@@ -65,11 +65,18 @@ class Target:
 
 @pytest.fixture(scope="session")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """The starter models, in a store of its own; nobody is too fast, and nothing is answered from memory."""
+    """The starter models, in a store of its own; nobody is too fast, and nothing is answered from memory.
+
+    Its processes obey `tests.bentos.trim`.
+    """
     home = tmp_path_factory.mktemp("target") / "bentoml"
     variables = {"MODELS__STARTER": "true", "CACHE__ENABLED": "false", "RATES__ADMIN": "1000000"}
     variables["RATES__ENDPOINTS"] = json.dumps(dict.fromkeys(RateSettings().endpoints, 1_000_000))
-    with running(home, **{f"FACESOCIAL__{name}": value for name, value in variables.items()}) as service:
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cli.serve.TARGET", "tests.bentos.trimmed:FaceSocial")
+            own = {f"FACESOCIAL__{name}": value for name, value in variables.items()}
+            service = stack.enter_context(running(home, **own))
         yield Target(service, operator_token(home / "facesocial"))
 
 

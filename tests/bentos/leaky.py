@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tests.bentos.trim import obey
+
 KEPT: list[bytes] = []
 TIMES = 16
 """So that fewer requests do."""
@@ -18,4 +20,5 @@ async def keep(request: Request) -> JSONResponse:
     return JSONResponse({})
 
 
+obey()
 app = Starlette(routes=[Route("/{path:path}", keep, methods=["POST", "GET"])])

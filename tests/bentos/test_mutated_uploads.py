@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import httpx
@@ -15,20 +16,17 @@ import pytest
 
 from tests.bentos.conftest import Target
 from tests.bentos.mutations import DAMAGES, FORMS, PICTURES, mutated
-from tests.bentos.processes import resident
-from tests.pictures import plain
+from tests.bentos.processes import workers
+from tests.bentos.trim import resident
 from tests.wire import code
 
 CALLERS: Final = 4
 WARM_UP: Final = 1000
-LARGE: Final = [plain(kind, *size) for kind in ("JPEG", "PNG", "WEBP") for size in ((3600, 2900), (1800, 1400))]
-"""What a damaged head may come to say: the memory of their pixels stays with the allocator (`facesocial/memory.py`)."""
-
 MOST_GROWTH: Final = 20e6
 """Bytes of RSS."""
 
 
-def grown(url: str, pid: int, count: int) -> tuple[Counter[str], int]:
+def grown(url: str, resident: Callable[[], int], count: int) -> tuple[Counter[str], int]:
     """What came of so many uploads (`200`, or a code), and how many bytes the processes grew by, after a warm-up."""
     with ThreadPoolExecutor(CALLERS) as pool:
 
@@ -36,19 +34,10 @@ def grown(url: str, pid: int, count: int) -> tuple[Counter[str], int]:
             shares = ((url, seeds[caller::CALLERS]) for caller in range(CALLERS))
             return sum(pool.map(lambda share: answers(*share), shares), Counter())
 
-        list(pool.map(decode_large, [url] * CALLERS))
         send(range(count, count + WARM_UP))
-        before = resident(pid)
+        before = resident()
         answered = send(range(count))
-        return answered, resident(pid) - before
-
-
-def decode_large(url: str) -> None:
-    """Each a few times, that every thread which decodes has had one."""
-    with httpx.Client(base_url=url, timeout=60) as client:
-        for picture in LARGE * 4:
-            headers = {"Content-Type": "image/*"}
-            assert client.post("/v1/detect", content=picture, headers=headers).status_code == 200
+        return answered, resident() - before
 
 
 def answers(url: str, seeds: Sequence[int]) -> Counter[str]:
@@ -70,7 +59,8 @@ def answers(url: str, seeds: Sequence[int]) -> Counter[str]:
 )
 def test_damaged_uploads_are_answered_and_forgotten(target: Target, count: int) -> None:
     """I13 and R24 over HTTP: mostly to detection, for what differs between routes lies behind the decoder."""
-    answered, growth = grown(target.service.url, target.service.pid, count)
+    inner = [process.pid for process in workers(target.service).values()]
+    answered, growth = grown(target.service.url, partial(resident, target.service.pid, *inner), count)
     print(f"{count} uploads: {dict(answered)}; RSS grew by {growth / 1e6:.1f} MB")  # noqa: T201 — for the note
     assert answered.total() == count
     assert {"200", "bad_request", "file_expected", "image_truncated", "unsupported_media_type"} <= answered.keys()
@@ -98,7 +88,7 @@ def leaky() -> Iterator[tuple[str, int]]:
 def test_a_leak_would_be_seen(leaky: tuple[str, int]) -> None:
     """The positive control."""
     url, pid = leaky
-    assert grown(url, pid, 1000)[1] > MOST_GROWTH
+    assert grown(url, partial(resident, pid, pid), 1000)[1] > MOST_GROWTH
 
 
 @pytest.mark.unit
