@@ -40,27 +40,20 @@ class Source:
         return Source(np.ascontiguousarray(self.image[:, ::-1]), boxes, points, self.known)
 
 
-Landmarks = Callable[[Photograph], NDArray[np.float32]]
-"""float32 [n, 5, 2] of the faces of a photograph."""
-
-
-def first_look(photograph: Photograph) -> NDArray[np.float32]:
-    """As the teacher said when it found the faces."""
-    return np.array([face.landmarks for face in photograph.faces], np.float32)
-
-
-def sources(photographs: Iterable[Photograph], landmarks: Landmarks = first_look) -> list[Source]:
-    """Of pictures with a face; the group picture, which judges, and NUAA's prints are left out."""
+def sources(
+    photographs: Iterable[Photograph], labelled: Callable[[Photograph], Photograph] = lambda photograph: photograph
+) -> list[Source]:
+    """Of pictures with a face, their faces `labelled` anew; the group picture, which judges, and NUAA's prints are left out."""
     seen, kept = Counter[str](), list[Source]()
     for photograph in photographs:
         seen[photograph.origin] += 1
         judges = photograph.name == "six_faces.jpg" or photograph.name.startswith("imposter/")
         if photograph.faces and not judges and seen[photograph.origin] % EVERY.get(photograph.origin, 1) == 0:
-            kept.append(_source(photograph, landmarks(photograph)))
+            kept.append(_source(labelled(photograph)))
     return kept
 
 
-def _source(photograph: Photograph, points: NDArray[np.float32]) -> Source:
+def _source(photograph: Photograph) -> Source:
     image, faces = photograph.image, photograph.faces
     share = min(1.0, LONGEST / max(image.shape[:2]))
     if share < 1:
@@ -68,6 +61,6 @@ def _source(photograph: Photograph, points: NDArray[np.float32]) -> Source:
     return Source(
         image,
         np.array([face.box for face in faces], np.float32) * np.float32(share),
-        points * np.float32(share),
+        np.array([face.landmarks for face in faces], np.float32) * np.float32(share),
         np.array([face.score >= SURE for face in faces]),
     )

@@ -7,12 +7,11 @@ from what it says of the mirrored picture: a student of single looks learns to s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from cli.bench.accuracy import open_picture
 from cli.bench.datasets import encoded
@@ -61,16 +60,18 @@ VIEWS: Final = tuple(
 )
 
 
-def settled(photograph: Photograph) -> NDArray[np.float32]:
-    """float32 [n, 5, 2]: the landmarks of its faces, each the median of the views in which its face is found."""
+def settled(photograph: Photograph) -> Photograph:
+    """With the landmarks of each face where the teacher sees them in the median of the views in which it finds it."""
     if not photograph.faces:
-        return np.zeros((0, 5, 2), np.float32)
+        return photograph
     said = [[np.asarray(face.landmarks)] for face in photograph.faces]
     for seen in _seen(photograph):
         number, known = max(enumerate(photograph.faces), key=lambda item: overlap(item[1], seen))
         if overlap(known, seen) >= SAME and apart(seen, known) < ASTRAY:
             said[number].append(np.asarray(seen.landmarks))
-    return np.stack([np.median(points[1:] or points, axis=0) for points in said]).astype(np.float32)
+    medians = (np.median(points[1:] or points, axis=0).astype(np.float32) for points in said)
+    faces = (replace(face, landmarks=points) for face, points in zip(photograph.faces, medians, strict=True))
+    return replace(photograph, faces=tuple(faces))
 
 
 def apart(one: Face, other: Face) -> float:

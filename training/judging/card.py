@@ -11,7 +11,6 @@ from statistics import median
 from typing import Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import track
 
 from cli.bench.calibration import pictures, record
@@ -145,8 +144,8 @@ def _detection(pick: Pick, work: Path, data: Path) -> list[Figure]:
 
 
 @cache
-def _settled(work: Path, data: Path) -> list[NDArray[np.float32]]:
-    """The landmarks of those left out."""
+def _settled(work: Path, data: Path) -> list[Photograph]:
+    """Those left out, see `views`."""
     return [settled(photograph) for photograph in track(_left_out(work, data), "settling landmarks")]
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cli.bench.accuracy import open_picture
 from cli.bench.datasets import encoded
@@ -33,9 +31,9 @@ PARTS: Final = 120
 
 
 def figures(
-    model: Candidate, left_out: Sequence[Photograph], settled: Sequence[NDArray[np.float32]], work: Path
+    model: Candidate, left_out: Sequence[Photograph], settled: Sequence[Photograph], work: Path
 ) -> list[Figure]:
-    """Of a network that never saw the persons on the photographs `left_out`; `settled`: see `views`, of each."""
+    """Of a network that never saw the persons on the photographs `left_out`; `settled`: the same, see `views`."""
     judge = beside_teachers(model)
     group = sample().read_bytes()
     found, six = _found(judge, group), _found(beside_teachers(None), group)
@@ -45,11 +43,7 @@ def figures(
     ]
     wanted = [_largest(faces) for faces, _ in shown]
     got = [_same(largest, ours) for largest, (_, ours) in zip(wanted, shown, strict=True)]
-    medians = [
-        _largest(_with(photograph.faces, points))
-        for photograph, points in zip(left_out, settled, strict=True)
-        if photograph.faces
-    ]
+    medians = [_largest(photograph.faces) for photograph in settled if photograph.faces]
     hit = np.array([face is not None for face in got])
     large = [
         (face, one, many)
@@ -146,11 +140,6 @@ def _nested(faces: Sequence[Face]) -> int:
     return sum(
         any(common(face, other) >= face.area / 2 for other in faces[:number]) for number, face in enumerate(faces)
     )
-
-
-def _with(faces: Sequence[Face], points: NDArray[np.float32]) -> list[Face]:
-    """With these landmarks."""
-    return [replace(face, landmarks=marks) for face, marks in zip(faces, points, strict=True)]
 
 
 def _without_face(work: Path) -> list[tuple[int, Image]]:
