@@ -43,7 +43,7 @@ class Source:
 def sources(
     photographs: Iterable[Photograph], labelled: Callable[[Photograph], Photograph] = lambda photograph: photograph
 ) -> list[Source]:
-    """Of pictures with a face, their faces `labelled` anew; the group picture, which judges, and NUAA's prints are left out."""
+    """Of pictures with a face, `labelled` anew; the group picture, which judges, and NUAA's prints are left out."""
     seen, kept = Counter[str](), list[Source]()
     for photograph in photographs:
         seen[photograph.origin] += 1
