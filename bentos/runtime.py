@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from bentos.presence import hold
 
@@ -20,9 +20,6 @@ MEMORY: Final = "/dev/shm"  # noqa: S108 — we make a folder of our own there
 RUNTIME: Final = "facesocial-"
 OWNER: Final = "owner.lock"
 
-held: list[BinaryIO] = []
-"""The locks of our runtime folders, for as long as this process lives."""
-
 
 def make_runtime() -> str:
     """A folder of mode 0700 that goes when this process ends; in memory, where there is such a place.
@@ -32,13 +29,14 @@ def make_runtime() -> str:
     place = MEMORY if os.access(MEMORY, os.W_OK) else tempfile.gettempdir()
     _sweep(Path(place))
     folder = tempfile.mkdtemp(prefix=RUNTIME, dir=place)
-    held.append(hold(Path(folder, "held")))
+    lock = hold(Path(folder, "held"))
     Path(folder, "held").rename(Path(folder, OWNER))  # under this name only once it is locked
     owner = os.getpid()
 
     def clean() -> None:
         if os.getpid() == owner:
             shutil.rmtree(folder, ignore_errors=True)
+        lock.close()  # only now: until then this folder is nobody's to sweep
 
     atexit.register(clean)
     return folder

@@ -12,6 +12,7 @@ from starlette.types import Scope
 from facesocial.errors import BadRequest, Unauthenticated, UnsupportedMediaType
 from services.edge.caller import CALLER, Caller
 from services.edge.rates import Rates
+from services.edge.reply import METHODS
 from services.identity import Identity
 
 HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
@@ -58,6 +59,6 @@ class Door:
             raise BadRequest("one Host, a name or an address")
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("the body must not be compressed")
-        if path in NAMED and not identity:
+        if path in NAMED and not identity and scope.get("method", "GET") in METHODS:  # others are 405 to everybody
             raise Unauthenticated("send a token as bearer")
         return allowance.headers if allowance else {}

@@ -22,8 +22,8 @@ MAKE = "import sys; from bentos.runtime import make_runtime; print(make_runtime(
 @pytest.fixture
 def other() -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A process with a folder of its own, until its input ends."""
-    command = [sys.executable, "-c", MAKE]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    command, pipe = [sys.executable, "-X", "dev", "-c", MAKE], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as process:
         assert process.stdout
         yield process, Path(process.stdout.readline().strip())
         process.kill()
@@ -33,7 +33,7 @@ def test_it_is_ours_alone_in_memory_and_goes_with_us(other: tuple[subprocess.Pop
     process, folder = other
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert folder.is_relative_to(MEMORY)
-    process.communicate("")
+    assert process.communicate("") == ("", ""), "nothing left open, either"
     assert not folder.exists()
 
 
