@@ -56,7 +56,12 @@ class Mixture:
     looks: list[tuple[float, set[str]]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
-    def met_a_load(self, one: Asked) -> bool:
+    @property
+    def met(self) -> list[Asked]:
+        """Those that met a load, so far."""
+        return [one for one in self.asked.copy() if self._met_a_load(one)]
+
+    def _met_a_load(self, one: Asked) -> bool:
         """Whether a model that it needed was on its way, and the CPU answered for it."""
         by_cpu = {name for name in USES[one.route] if one.devices.get(name) == "cpu"}
         early, late = one.began - LOOK_SECONDS, one.ended + LOOK_SECONDS

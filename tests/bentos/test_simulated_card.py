@@ -42,7 +42,8 @@ RESTLESS = {
 }
 """All in one zone, a policy that thrashes, loads that take a second: a load is met as often as can be."""
 
-MIXED_SECONDS = float(os.environ.get("FACESOCIAL_TEST_MIXED_SECONDS", "60"))
+ENOUGH = 200
+"""Requests that met a load, for a 95th percentile: a slow machine takes its time."""
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +78,12 @@ def settled(service: Service) -> bool:
     return degraded(service) == []
 
 
-def until(service: Service, true: Any, seconds: float = 60) -> None:
+def until(service: Service, true: Any, seconds: float = 60, every: float = 0.1) -> None:
     """Within the time, or the test fails."""
     limit = time.monotonic() + seconds
     while not true(service):
         assert time.monotonic() < limit, "too late"
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,8 @@ def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(
     with Service.start(SMALL | RESTLESS) as service:
         until(service, settled)
         with mixture(service.url, picture) as load:
-            time.sleep(MIXED_SECONDS)
+            time.sleep(30)
+            until(service, lambda _: len(load.met) >= ENOUGH, 300, every=5)
         busy = cards(service)[PIPELINE]
         for capability in Capability:
             if capability is not Capability.MESH:
@@ -168,11 +170,11 @@ def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(
                     f"{service.url}/v1/admin/models/{capability.alias}/unload", headers=credentials(), timeout=60
                 )
         with mixture(service.url, picture) as on_cpu:
-            time.sleep(max(15.0, MIXED_SECONDS / 4))
+            time.sleep(15)
+            until(service, lambda _: len(on_cpu.asked) >= ENOUGH / 2, every=1)
         empty = cards(service)[PIPELINE]
     assert {one.status for one in (*load.asked, *on_cpu.asked)} == {200}
-    met = [one for one in load.asked if load.met_a_load(one)]
-    assert len(met) >= 200
+    met = load.met
     late, usual = _relative_p95(met, on_cpu), _relative_p95(on_cpu.asked, on_cpu)
     record_testsuite_property(
         "requests", f"{len(load.asked)}, {len(met)} met a load, p95 {late / usual:.2f} of the CPU"
