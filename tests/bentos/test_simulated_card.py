@@ -62,6 +62,12 @@ def cards(service: Service) -> dict[str, dict[str, Any]]:
     return {item["process"]: item["cards"][0] for item in response.json()["items"]}
 
 
+def evictions(service: Service) -> int:
+    """How often a model had to go for another."""
+    count: int = cards(service)[PIPELINE]["counts"]["evictions"]
+    return count
+
+
 def unload(service: Service, capability: Capability) -> None:
     """Off the card, and kept off."""
     path = f"/v1/admin/models/{capability.alias}/unload"
@@ -161,8 +167,7 @@ def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(
     with Service.start(SMALL | RESTLESS) as service:
         until(service, settled)
         with mixture(service.url, picture) as load:
-            time.sleep(30)
-            until(service, lambda _: len(load.met) >= ENOUGH, 300, every=5)
+            until(service, lambda at: len(load.met) >= ENOUGH and evictions(at) > 10, 300, every=5)
         busy = cards(service)[PIPELINE]
         for capability in Capability:
             if capability is not Capability.MESH:
@@ -181,7 +186,6 @@ def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(
     )
     record_testsuite_property("counts", str(busy["counts"]))
     assert late <= 1.5 * usual
-    assert busy["counts"]["evictions"] > 10
     assert busy["counts"]["failovers"] == busy["counts"]["out_of_memory"] == busy["leaked"] == 0
     assert busy["own"] - busy["context"] <= busy["charged"] <= busy["budget"]
     assert empty["charged"] == empty["own"] - empty["context"] == 0
