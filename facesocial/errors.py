@@ -14,6 +14,7 @@
     │   ├── VideoUnreadable         no video that we read, damaged, encrypted, or too slow to decode
     │   ├── InvalidParameter        a field outside its range or unknown
     │   ├── NotFound                what it names is not there
+    │   ├── MethodNotAllowed        it is there, for other methods
     │   ├── Unauthenticated         nobody says who the caller is
     │   └── RateLimited             too many requests in too short a time
     ├── ModelError
@@ -39,6 +40,8 @@
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class FaceSocialError(Exception):
@@ -131,6 +134,16 @@ class NotFound(InputError):
     """What the request names is not there."""
 
     code = "not_found"
+
+
+class MethodNotAllowed(InputError):
+    """What the request names takes `allowed` alone."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class Unauthenticated(InputError):

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from facesocial.errors import BadRequest, Unauthenticated, UnsupportedMediaType
+from facesocial.errors import BadRequest, MethodNotAllowed, Unauthenticated, UnsupportedMediaType
 from services.edge.caller import CALLER, Caller
 from services.edge.rates import Rates
 from services.edge.reply import METHODS
@@ -17,6 +17,9 @@ from services.identity import Identity
 
 HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
 """A name or an address, and a port (RFC 9110, section 7.2); nothing with a path in it."""
+
+UNSAID: Final = re.compile(r"[\x00-\x20\x7f]")
+"""In a path. To Starlette `/metrics` and a line break is `/metrics`, to whoever compares it is not."""
 
 FREE: Final = frozenset({"/", "/livez", "/healthz", "/readyz"})
 """Paths that are not counted: probes come from one address all the time."""
@@ -44,7 +47,8 @@ class Door:
         """See the class.
 
         Raises:
-            BadRequest: no host, several, or nonsense.
+            MethodNotAllowed: one that nothing here takes, whoever asks.
+            BadRequest: a path with control characters; no host, several, or nonsense.
             UnsupportedMediaType: a compressed body: nothing is ever unpacked.
             Unauthenticated: the path is for callers with a proven name.
             RateLimited: too many.
@@ -54,11 +58,15 @@ class Door:
         scope[CALLER] = caller = Caller.of(scope, identity)
         free = scope["type"] == "http" and path in FREE
         allowance = None if free else await self._rates.spend(caller, path)
+        if scope["type"] == "http" and scope["method"] not in METHODS:
+            raise MethodNotAllowed("nothing here takes this method", METHODS)
+        if UNSAID.search(path):
+            raise BadRequest("a path holds neither spaces nor control characters")
         hosts = headers.getlist("host")
         if len(hosts) > 1 or not all(map(HOST.fullmatch, hosts)) or (not hosts and scope["http_version"] == "1.1"):
             raise BadRequest("one Host, a name or an address")
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMediaType("the body must not be compressed")
-        if path in NAMED and not identity and scope.get("method", "GET") in METHODS:  # others are 405 to everybody
+        if path in NAMED and not identity:
             raise Unauthenticated("send a token as bearer")
         return allowance.headers if allowance else {}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from facesocial.errors import FaceSocialError, RateLimited
+from facesocial.errors import FaceSocialError, MethodNotAllowed, RateLimited
 from services.edge.rates import Allowance
 
 STATUS: Final[dict[str, int]] = {
@@ -94,6 +94,8 @@ def problem_of(error: Exception, request_id: str) -> Response:
     answer = problem(error.code, error.detail, request_id)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, MethodNotAllowed):
+        answer.headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, RateLimited):
         answer.headers.update(Allowance(error.limit, 0, error.retry_after or 0).headers)
     return answer

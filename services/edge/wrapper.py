@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final, TypeAlias
@@ -13,16 +12,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facesocial.errors import BadRequest, FaceSocialError
+from facesocial.errors import FaceSocialError, MethodNotAllowed
 from services.edge.problems import internal, problem, problem_of
-from services.edge.reply import FOREIGN, METHODS, REQUEST_ID, ROUTE, Reply, Tally, identify, uncounted
+from services.edge.reply import FOREIGN, REQUEST_ID, ROUTE, Reply, Tally, identify, uncounted
 from services.edge.routes import NONE, Routes
 from services.readiness import State
 
 log = structlog.get_logger(__name__)
-
-UNSAID: Final = re.compile(r"[\x00-\x20\x7f]")
-"""In a path. To Starlette `/metrics` and a line break is `/metrics`, to whoever compares it is not."""
 
 ASKED: Final = ("Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "X-Request-Id", "X-Timeout-Ms")
 """Headers that a page of another site may send, where it may call us at all."""
@@ -85,19 +81,13 @@ class Edge:
             reply.finish()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """In this order, so that what is refused is counted, too."""
         try:
             added = await self._admit(scope)
-            if UNSAID.search(scope["path"]):
-                raise BadRequest("a path holds neither spaces nor control characters")
         except FaceSocialError as refusal:
             await problem_of(refusal, scope[REQUEST_ID])(scope, receive, send)
             return
-        page: ASGIApp = self._app
-        if scope["type"] == "http":
-            known = scope["method"] in METHODS
-            page = self._pages.get(scope["path"], self._app) if known else not_allowed(scope, METHODS)
-        await page(scope, receive, _adding(added, send))
+        page = self._pages.get(scope["path"]) if scope["type"] == "http" else None
+        await (page or self._app)(scope, receive, _adding(added, send))
 
 
 def _shared(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
@@ -144,11 +134,4 @@ def get_only(scope: Scope, answer: Response) -> Response:
     """`answer`, or 405 for a method that is not GET or HEAD."""
     if scope["method"] in ("GET", "HEAD"):
         return answer
-    return not_allowed(scope, ("GET", "HEAD"))
-
-
-def not_allowed(scope: Scope, methods: Sequence[str]) -> Response:
-    """405, with the methods that are."""
-    refusal = problem(*FOREIGN[405], scope[REQUEST_ID])
-    refusal.headers["Allow"] = ", ".join(methods)
-    return refusal
+    return problem_of(MethodNotAllowed("this is for reading alone", ("GET", "HEAD")), scope[REQUEST_ID])

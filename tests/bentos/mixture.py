@@ -59,7 +59,7 @@ class Mixture:
     @property
     def met(self) -> list[Asked]:
         """Those that met a load, so far."""
-        return [one for one in self.asked.copy() if self._met_a_load(one)]
+        return [one for one in self.asked if self._met_a_load(one)]
 
     def _met_a_load(self, one: Asked) -> bool:
         """Whether a model that it needed was on its way, and the CPU answered for it."""

@@ -175,8 +175,7 @@ def test_a_mixed_load_fails_nobody_and_a_load_is_waited_for_by_nobody(
                     f"{service.url}/v1/admin/models/{capability.alias}/unload", headers=credentials(), timeout=60
                 )
         with mixture(service.url, picture) as on_cpu:
-            time.sleep(15)
-            until(service, lambda _: len(on_cpu.asked) >= ENOUGH / 2, every=1)
+            until(service, lambda _: len(on_cpu.asked) >= 2 * ENOUGH, 300, every=1)
         empty = cards(service)[PIPELINE]
     assert {one.status for one in (*load.asked, *on_cpu.asked)} == {200}
     met = load.met

@@ -82,8 +82,11 @@ async def test_s5_what_tells_of_the_service_is_for_proven_names(client: httpx.As
     assert (await client.get(path, headers={"authorization": "ada"})).text == "in"
 
 
-async def test_s13_what_is_no_method_is_so_whoever_asks(client: httpx.AsyncClient) -> None:
-    assert (await client.request("BREW", "/metrics")).status_code == 405
+@pytest.mark.parametrize("path", ["/metrics", "/v1/detect", "/livez", "/nothing"])
+async def test_s13_what_is_no_method_is_so_whoever_asks(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.request("BREW", path)
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert response.headers["allow"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 
 @pytest.mark.parametrize(

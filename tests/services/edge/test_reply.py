@@ -11,8 +11,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketClose
 
+from facesocial.configuration import RateSettings
 from facesocial.errors import RateLimited
+from services.edge.door import Door
 from services.edge.problems import MEDIA_TYPE, problem
+from services.edge.rates import Rates
 from services.edge.reply import GONE, HEADERS, unparsable
 from services.edge.routes import Routes
 from services.edge.wrapper import Edge
@@ -40,16 +43,19 @@ Counted = list[tuple[str, int, str]]
 
 
 def edge(counted: Counted, admit: Any = None) -> Edge:
-    """Writes what it counts to `counted`."""
-
-    async def everybody(_: Scope) -> Mapping[str, str]:
-        return {}
+    """Behind our door, unless `admit` says otherwise; writes what it counts to `counted`."""
 
     def tally(route: str, status: int, code: str, seconds: float) -> None:
         assert 0 <= seconds < 5
         counted.append((route, status, code))
 
-    return Edge(application, {}, admit or everybody, routes=Routes(["/code", "/504"]), tally=tally)
+    return Edge(
+        application,
+        {},
+        admit or Door(Rates(RateSettings()), lambda _: None),
+        routes=Routes(["/code", "/504"]),
+        tally=tally,
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,9 +73,8 @@ async def test_an_answer_is_counted_and_logged_by_route_and_code(
     path: str, counted: tuple[str, int, str], level: str
 ) -> None:
     seen: Counted = []
-    scope = {"type": "http", "scheme": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
     with structlog.testing.capture_logs() as lines:
-        await edge(seen)(scope, _nothing, _ignore)
+        await edge(seen)(_asked(path), _nothing, _ignore)
     assert seen == [counted]
     (line,) = lines
     assert (line["route"], line["status"], line.get("code", ""), line["log_level"]) == (*counted, level)
@@ -80,9 +85,8 @@ async def test_an_answer_is_counted_and_logged_by_route_and_code(
 async def test_s5_a_path_with_a_control_character_is_nobodys(character: str) -> None:
     """To Starlette a line break at the end is none: the page behind would be had without a token."""
     for path in (f"/code{character}", f"/{character}code"):
-        scope = {"type": "http", "scheme": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
         sent: list[Message] = []
-        await edge([])(scope, _nothing, _keeping(sent))
+        await edge([])(_asked(path), _nothing, _keeping(sent))
         assert sent[0]["status"] == 400
 
 
@@ -117,9 +121,8 @@ async def test_one_that_is_taken_is_let_through() -> None:
 
 
 async def test_a_method_of_the_callers_choice_is_not_logged() -> None:
-    scope = {"type": "http", "scheme": "http", "method": "HUNTER2", "path": "/code", "query_string": b"", "headers": []}
     with structlog.testing.capture_logs() as lines:
-        await edge([])(scope, _nothing, _ignore)
+        await edge([])(_asked("/code", method="HUNTER2"), _nothing, _ignore)
     assert (lines[0]["method"], lines[0]["status"]) == ("other", 405)
 
 
@@ -136,6 +139,19 @@ def test_a_body_that_cannot_be_parsed_is_its_requests() -> None:
     assert lines == []
 
 
+def _asked(path: str, method: str = "GET") -> dict[str, Any]:
+    """The scope of a request."""
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"host", b"edge")],
+    }
+
+
 async def _shake(app: Edge, path: str) -> list[Message]:
     """What a handshake is answered."""
     sent: list[Message] = []
@@ -144,8 +160,9 @@ async def _shake(app: Edge, path: str) -> list[Message]:
         return {"type": "websocket.connect"}
 
     extensions: dict[str, Any] = {"websocket.http.response": {}}
-    scope = {"type": "websocket", "scheme": "ws", "path": path, "query_string": b"", "headers": []}
-    await app(scope | {"extensions": extensions, "subprotocols": []}, receive, _keeping(sent))
+    scope = _asked(path) | {"type": "websocket", "scheme": "ws", "extensions": extensions, "subprotocols": []}
+    del scope["method"]  # a handshake has none
+    await app(scope, receive, _keeping(sent))
     return sent
 
 
